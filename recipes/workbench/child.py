@@ -1,0 +1,184 @@
+"""The child's side: serve one app with uvicorn and report what happens.
+
+Run as `python -m recipes.workbench.child MODULE [FILE]` by `server.py`. Reports are
+lines of JSON on the standard output that the child was started with:
+
+    {"event": "ready", "port": 41234}
+    {"event": "failed", "kind": "SyntaxError", "message": ..., "line": 12}
+    {"event": "log", "level": "INFO", "message": "Message received: hi"}
+    {"event": "crash", "kind": "KeyError", "message": "'text'", "line": 12, ...}
+    {"event": "begin", "peer": 50123}   a handler was called for the client's port
+    {"event": "end", "peer": 50123}     and its task is over, after what it logged
+
+The parent writes `stop` on standard input to shut the server down as Ctrl-C would.
+When that pipe closes, the child ends at once: nothing outlives whoever started it.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from recipes.workbench.catalog import load
+
+# A message of the app's log may be of any length; a report of it is not.
+LONGEST = 4_000
+
+Report = dict[str, Any]
+
+
+class Reporter:
+    """Writes reports, one line each, to a descriptor that the app does not know."""
+
+    def __init__(self) -> None:
+        # What the app prints goes to standard error, so it cannot mix with reports.
+        self._out = os.dup(1)
+        os.dup2(2, 1)
+        self._lock = threading.Lock()
+
+    def __call__(self, event: str, **values: Any) -> None:
+        line = json.dumps({"event": event} | values).encode() + b"\n"
+        with self._lock:
+            while line:
+                line = line[os.write(self._out, line) :]
+
+
+def own_line(trace: TracebackType | None, file: str) -> int | None:
+    """The last line of `file` that the traceback passes, if it passes it."""
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(trace)
+        if os.path.realpath(frame.filename) == os.path.realpath(file)
+    ]
+    return lines[-1] if lines else None
+
+
+def describe(error: BaseException, file: str) -> Report:
+    """An exception as a report: its class, its text and where in `file` it arose."""
+    line = error.lineno if isinstance(error, SyntaxError) else None
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    return {
+        "kind": type(error).__name__,
+        "message": message[:LONGEST],
+        "line": line or own_line(error.__traceback__, file),
+        "traceback": "".join(traceback.format_exception(error))[-LONGEST:],
+    }
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions in a group, or the one itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
+
+
+class Watch(logging.Handler):
+    """Reports the records of the logger `uvicorn`, and every logged exception."""
+
+    def __init__(self, report: Reporter, file: str) -> None:
+        super().__init__()
+        self.report, self.file = report, file
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        error = record.exc_info[1] if record.exc_info else None
+        if record.name == "uvicorn":
+            self.report("log", level=record.levelname, message=message[:LONGEST])
+        # uvicorn's own tracebacks, which no handler can prevent: for a client's
+        # invalid UTF-8, and for a handler cancelled at shutdown.
+        if error is None or message.startswith("Invalid UTF-8 sequence"):
+            return
+        for leaf in leaves(error):
+            if not isinstance(leaf, asyncio.CancelledError):
+                self.report("crash", **describe(leaf, self.file))
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server that reports the port it got."""
+
+    def __init__(self, config: uvicorn.Config, report: Reporter) -> None:
+        super().__init__(config)
+        self.report = report
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            port = self.servers[0].sockets[0].getsockname()[1]
+            self.report("ready", port=port)
+
+
+def watched(app: ASGIApp, report: Reporter) -> ASGIApp:
+    """The same app, reporting when a socket's handler begins and when it is over."""
+
+    async def wrapper(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            peer = scope["client"][1]
+            report("begin", peer=peer)
+            # From the task's callback: by then uvicorn has logged a crash.
+            task = asyncio.current_task()
+            assert task is not None
+            task.add_done_callback(lambda _: report("end", peer=peer))
+        await app(scope, receive, send)
+
+    return wrapper
+
+
+def die() -> None:
+    """End this process now, and what the app started with it."""
+    if sys.platform != "win32" and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+def obey(server: list[uvicorn.Server]) -> None:
+    """Read orders from the parent until its end of the pipe closes."""
+    # os.read, since a daemon thread inside sys.stdin.buffer aborts the exit.
+    while order := os.read(0, 64):
+        if b"stop" in order:
+            for each in server:
+                each.should_exit = True
+    die()
+
+
+def main(name: str, file: str | None = None) -> None:
+    """Serve `app` of the module `name`, loaded from `file` if there is one."""
+    report = Reporter()
+    server: list[uvicorn.Server] = []
+    threading.Thread(target=obey, args=(server,), daemon=True).start()
+    try:
+        module = load(name, Path(file) if file else None)
+    except SystemExit as error:
+        report("failed", kind="SystemExit", message=str(error.code), line=None)
+        return
+    except BaseException as error:
+        traceback.print_exc()
+        report("failed", **describe(error, file or ""))
+        return
+    app = getattr(module, "app", None)
+    if not callable(app):
+        report("failed", kind="NoApp", message="", line=None)
+        return
+    config = uvicorn.Config(watched(app, report), host="127.0.0.1", port=0)
+    watch = Watch(report, file or str(module.__file__))
+    logging.getLogger().addHandler(watch)
+    logging.getLogger("uvicorn").addHandler(watch)
+    server.append(Server(config, report))
+    server[0].run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

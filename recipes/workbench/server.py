@@ -1,0 +1,243 @@
+"""The parent's side: start an app in a child process and follow what it reports."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from recipes.workbench.catalog import ROOT
+
+# Seconds. Importing FastAPI on a busy laptop takes a few of them.
+START_TIMEOUT = 10.0
+STOP_TIMEOUT = 5.0
+# What is kept of the app's log lines, and of the lines that it prints.
+MOST_LOGGED = 20_000
+MOST_PRINTED = 400
+
+# What an app may see of the environment it is started from: enough to run Python.
+# A setting left in the learner's shell must not change what the tests see.
+PASSED_ON = [
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR"),
+    *("USERPROFILE", "APPDATA", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR"),
+    *("PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
+]
+
+
+class StartError(Exception):
+    """The app did not start; the text is one plain sentence for its author."""
+
+
+class Crash(NamedTuple):
+    """An exception that left a handler, or was logged.
+
+    `kind` is the exception's class, `message` its text, `line` the line of the app's
+    file where it arose (None outside of it), `traceback` the end of the traceback.
+    """
+
+    kind: str
+    message: str
+    line: int | None
+    traceback: str
+
+
+class AppServer:
+    """A uvicorn server in a process of its own, on a port that the system picked.
+
+    Args:
+        name: the module that holds `app`.
+        file: where to load it from, if not from where `name` says.
+        settings: environment variables for the app.
+
+    Raises:
+        StartError: the app could not be loaded or was not ready in START_TIMEOUT.
+    """
+
+    def __init__(
+        self, name: str, file: Path | None = None, settings: Mapping[str, object] = {}
+    ) -> None:
+        self.file = file
+        self.label = file.name if file else name
+        self.reports: list[dict[str, Any]] = []
+        self.output: deque[str] = deque(maxlen=MOST_PRINTED)
+        self._news = threading.Condition()
+        self._reports_ended = False
+        environment = {k: os.environ[k] for k in PASSED_ON if k in os.environ}
+        environment |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        environment |= {key: str(value) for key, value in settings.items()}
+        command = [sys.executable, "-m", "recipes.workbench.child", name]
+        self._process = subprocess.Popen(
+            [*command, str(file)] if file else command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._threads = [
+            threading.Thread(target=self._follow_reports, daemon=True),
+            threading.Thread(target=self._follow_output, daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+        try:
+            self.port: int = self._await_start()
+        except BaseException:
+            self.kill()
+            raise
+
+    # What the child says
+
+    def _follow_reports(self) -> None:
+        assert self._process.stdout is not None
+        logged = 0
+        for line in self._process.stdout:
+            report = json.loads(line)
+            logged += report["event"] == "log"
+            if report["event"] == "log" and logged > MOST_LOGGED:
+                continue
+            with self._news:
+                self.reports.append(report)
+                self._news.notify_all()
+        with self._news:
+            self._reports_ended = True
+            self._news.notify_all()
+
+    def _follow_output(self) -> None:
+        assert self._process.stderr is not None
+        # In pieces: a line of an app's print may be endless.
+        while piece := self._process.stderr.readline(8_000):
+            self.output.append(piece.decode(errors="replace"))
+
+    def wait_for(
+        self, wanted: Callable[[dict[str, Any]], bool], timeout: float, since: int = 0
+    ) -> dict[str, Any] | None:
+        """The first `wanted` report from number `since` on; None after `timeout` s.
+
+        None also, at once, when the process ended without it.
+        """
+
+        def found() -> dict[str, Any] | None:
+            return next((r for r in self.reports[since:] if wanted(r)), None)
+
+        with self._news:
+            self._news.wait_for(lambda: found() or self._reports_ended, timeout)
+            return found()
+
+    def handler_ended(self, peer: int, timeout: float, since: int = 0) -> bool:
+        """Wait until the handler of the client at port `peer` is over.
+
+        The system gives a port out again: `since` keeps earlier clients out of it.
+        """
+        over = {"event": "end", "peer": peer}
+        return self.wait_for(lambda report: report == over, timeout, since) is not None
+
+    def count(self) -> int:
+        """How many reports there are: where the next test's begin."""
+        with self._news:
+            return len(self.reports)
+
+    def log(self, since: int = 0) -> list[tuple[str, str]]:
+        """What the app logged, as (level, message), from report `since` on."""
+        with self._news:
+            reports = self.reports[since:]
+        return [(r["level"], r["message"]) for r in reports if r["event"] == "log"]
+
+    def crashes(self, since: int = 0) -> list[Crash]:
+        """The exceptions that were not caught, from report `since` on."""
+        with self._news:
+            reports = self.reports[since:]
+        return [
+            Crash(*(report[field] for field in Crash._fields))
+            for report in reports
+            if report["event"] == "crash"
+        ]
+
+    # Its life
+
+    def _await_start(self) -> int:
+        began = {"ready", "failed"}
+        report = self.wait_for(lambda r: r["event"] in began, START_TIMEOUT)
+        if report is None:
+            raise StartError(self._why_not_started())
+        if report["event"] == "failed":
+            raise StartError(self._why_not_loaded(report))
+        return int(report["port"])
+
+    def _why_not_loaded(self, report: dict[str, Any]) -> str:
+        kind, message, line = report["kind"], report["message"], report["line"]
+        at = f" on line {line}" if line else ""
+        if kind == "SyntaxError":
+            return f"{self.label} has a syntax error{at}: {message}."
+        if kind == "SystemExit":
+            return (
+                f"{self.label} ended the program while it was loaded "
+                f"(exit status {message}): take the call of exit() out."
+            )
+        if kind == "NoApp":
+            return f"{self.label} has no app: there must be a line `app = FastAPI()`."
+        return f"{self.label} cannot be loaded: {kind}{at}: {message}"
+
+    def _why_not_started(self) -> str:
+        try:
+            status = self._process.wait(timeout=0.5)
+        except subprocess.TimeoutExpired:
+            return (
+                f"{self.label} was not ready after {START_TIMEOUT:.0f} s: does it wait "
+                "or loop outside of its functions?"
+            )
+        self._threads[1].join(timeout=1)
+        said = [line.strip() for line in self.output if line.strip()]
+        return (
+            f"{self.label} ended the program before it served (exit status {status})"
+            + (f"; the last it said: {said[-1][:300]}" if said else ".")
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process is still there."""
+        return self._process.poll() is None
+
+    def stop(self, timeout: float = STOP_TIMEOUT) -> bool:
+        """Shut down as Ctrl-C does; False if that took too long and it was killed."""
+        assert self._process.stdin is not None
+        deadline = time.monotonic() + timeout
+        try:
+            self._process.stdin.write(b"stop\n")
+            self._process.stdin.flush()
+            self._process.wait(timeout=max(0, deadline - time.monotonic()))
+        except BrokenPipeError:
+            pass
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return False
+        self.kill()
+        return True
+
+    def kill(self) -> None:
+        """End the process and its group, and wait until the last report is read."""
+        if sys.platform == "win32":
+            self._process.kill()
+        else:
+            # The group outlives its leader if the app started processes.
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            except PermissionError:  # macOS says so of a group of zombies
+                self._process.kill()
+        self._process.wait(timeout=STOP_TIMEOUT)
+        for thread in self._threads:
+            thread.join(timeout=STOP_TIMEOUT)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert pipe is not None
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()

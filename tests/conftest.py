@@ -1,0 +1,304 @@
+"""The fixture `client`, and how a failed task is told."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import pytest
+from starlette.websockets import WebSocketDisconnect
+
+from recipes.workbench import catalog
+from recipes.workbench.server import AppServer, StartError
+from tests.transports import Client, InProcessClient, LiveClient, NothingCame
+
+BROKEN = pytest.StashKey[str]()
+
+
+class Target(NamedTuple):
+    """The module that a test talks to."""
+
+    name: str
+    file: Path | None
+    settings: tuple[tuple[str, Any], ...]
+
+
+def judging(config: pytest.Config) -> bool:
+    """Whether answers from outside are judged, instead of the workbook itself."""
+    return bool(config.getoption("submission"))
+
+
+def is_task(item: pytest.Item) -> bool:
+    return item.get_closest_marker("task") is not None
+
+
+def target_of(item: pytest.Item) -> Target:
+    """What the test's recipe, marks and the command line say that it talks to."""
+    recipe = item.path.stem.removeprefix("test_")
+    mark = item.get_closest_marker("settings")
+    settings = tuple(sorted(mark.kwargs.items())) if mark else ()
+    if is_task(item):
+        answers = item.config.getoption("submission") or catalog.SOLUTIONS
+        file = Path(answers).resolve() / recipe / "exercise.py"
+        return Target(f"recipes.{recipe}.exercise", file, settings)
+    mark = item.get_closest_marker("module")
+    name = mark.args[0] if mark else "main"
+    return Target(f"recipes.{recipe}.{name}", None, settings)
+
+
+# Which tests run
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that uses `client` on both transports; judge a task once."""
+    node = metafunc.definition
+    if "client" in metafunc.fixturenames and not judging(metafunc.config):
+        live_only = node.get_closest_marker("live") is not None
+        transports = ["live"] if live_only else ["testclient", "live"]
+        metafunc.parametrize("client", transports, indirect=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With answers to judge, only the recipes' suites hold something to run."""
+    if judging(config) and collection_path.is_file():
+        return not re.fullmatch(r"test_r\d\d_\w+\.py", collection_path.name)
+    return None
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    if judging(config):
+        left_out = [item for item in items if not is_task(item)]
+    elif not catalog.SOLUTIONS.is_dir():
+        left_out = [item for item in items if is_task(item)]
+    else:
+        left_out = []
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+# What they talk to
+
+
+class Servers:
+    """One server for each target, started when first needed, restarted if it died."""
+
+    def __init__(self) -> None:
+        self.running: dict[Target, AppServer] = {}
+        self.broken: dict[tuple[str, Path | None], str] = {}
+
+    def get(self, target: Target) -> AppServer:
+        """The target's server. Raises StartError; a target gets one chance only."""
+        name, file, settings = target
+        if (sentence := self.broken.get((name, file))) is not None:
+            raise StartError(sentence)
+        server = self.running.get(target)
+        if server is None or not server.alive:
+            try:
+                server = AppServer(name, file, dict(settings))
+            except StartError as error:
+                self.broken[name, file] = str(error)
+                raise
+            self.running[target] = server
+        return server
+
+    def kill(self) -> None:
+        for server in self.running.values():
+            server.kill()
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Servers]:
+    servers = Servers()
+    yield servers
+    servers.kill()
+
+
+@pytest.fixture(scope="module")
+def modules() -> dict[tuple[str, Path | None], ModuleType]:
+    """What is imported into this process, for TestClient."""
+    return {}
+
+
+@pytest.fixture
+def client(
+    request: pytest.FixtureRequest,
+    servers: Servers,
+    modules: dict[tuple[str, Path | None], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Client | None]:
+    """A client of the recipe's app, on TestClient or on a real server.
+
+    Both have TestClient's own calls. `client.log` is what the app logged in this test,
+    `client.crashes` what left a handler uncaught: what is left there fails the test.
+    """
+    name, file, settings = target = target_of(request.node)
+    if file is not None and not file.is_file():
+        request.node.stash[BROKEN] = f"There is no {file}."
+        yield None
+    elif getattr(request, "param", "live") == "live":
+        try:
+            server = servers.get(target)
+        except StartError as error:
+            request.node.stash[BROKEN] = str(error)
+            yield None
+        else:
+            with LiveClient(server) as client:
+                yield client
+    else:
+        if (name, file) not in modules:
+            modules[name, file] = catalog.load(name, file)
+        for key, value in settings:
+            monkeypatch.setattr(modules[name, file], key, value)
+        with InProcessClient(modules[name, file]) as client:
+            yield client
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    """Do not run a test without an app; look for crashes behind one that passed."""
+    if (sentence := pyfuncitem.stash.get(BROKEN, None)) is not None:
+        pytest.fail(sentence, pytrace=False)
+    result = yield
+    client = pyfuncitem.funcargs.get("client")
+    if isinstance(client, Client):
+        allowed = {
+            mark.args[0] for mark in pyfuncitem.iter_markers("crash_ok") if mark.args
+        }
+        crashes = [crash for crash in client.crashes if crash.kind not in allowed]
+        if crashes:
+            pytest.fail("The app crashed.", pytrace=False)
+        if client.stuck:
+            pytest.fail(
+                f"The handler of {client.stuck[0]} still runs although its client "
+                "has left.",
+                pytrace=False,
+            )
+    return result
+
+
+# How a failure is told
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """What came and what was expected, one below the other."""
+    if op == "==" and len(repr(left)) < 300 and len(repr(right)) < 300:
+        return [f"received: {left!r}", f"expected: {right!r}"]
+    return None
+
+
+class Told(str):
+    """A failure as a learner reads it; in a line with `.line`."""
+
+    line: str
+
+    def toterminal(self, terminal: Any) -> None:
+        terminal.line(self)
+
+
+def in_words(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
+    """What went wrong, without Python's inner workings."""
+    error, text = excinfo.value, str(excinfo.value)
+    if isinstance(error, NothingCame):
+        return text[0].upper() + text[1:] + ": your app sent no message and no close."
+    if isinstance(error, WebSocketDisconnect):
+        status = getattr(error, "status_code", None)
+        if status is not None:
+            return f"The handshake was refused with HTTP {status}."
+        reason = f" and the reason {error.reason!r}" if error.reason else ""
+        return f"Instead of a message came the end: code {error.code}{reason}."
+    if text.startswith("DID NOT RAISE") and "WebSocketDisconnect" in text:
+        return "The handshake was accepted; it should have been refused."
+    if isinstance(error, KeyError) and text in {"'text'", "'bytes'"}:
+        other = {"'text'": "binary", "'bytes'": "text"}[text]
+        return f"The message that came is {other}; the other kind was expected."
+    if isinstance(error, AssertionError):
+        text = text.removeprefix("assert ").replace("\n  expected: ", "\nexpected: ")
+        return text or "What the test asserts does not hold."
+    if isinstance(error, pytest.fail.Exception):
+        return text
+    return f"{type(error).__name__}: {text}"
+
+
+def tell(item: pytest.Function, excinfo: pytest.ExceptionInfo[BaseException]) -> Told:
+    """The whole story of a failed task: task, exchange, difference, crash, hint."""
+    mark = item.get_closest_marker("task")
+    assert mark is not None
+    what = in_words(excinfo)
+    story = [f"Task: {mark.args[0]}"]
+    client = item.funcargs.get("client")
+    if isinstance(client, Client):
+        if client.transcript:
+            story += ["", "What happened:"]
+            story += [f"  {line}" for line in client.transcript[-20:]]
+        entries = [e for e in excinfo.traceback if e.path == item.path]
+        if entries:
+            statement = str(entries[-1].statement).strip()
+            story += ["", "The test says:", f"  {statement}"]
+        story += ["", *what.splitlines()]
+        for crash in client.crashes[:2]:
+            at = f" on line {crash.line}" if crash.line else ""
+            story += ["", f"Your app raised{at}: {crash.kind}: {crash.message}"]
+    else:
+        story += ["", *what.splitlines()]
+    hints = mark.kwargs.get("hints")
+    if hints and BROKEN not in item.stash:
+        recipe = item.path.stem.removeprefix("test_")
+        story += ["", f"Hint: {hints[0]}"]
+        if len(hints) > 1:
+            story += [f"More: python -m recipes hint {recipe} 2"]
+    told = Told("\n".join(story))
+    told.line = " ".join(line.strip() for line in what.splitlines())
+    return told
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None]:
+    """Tell a failed task in full; the report and `--junitxml` carry its text."""
+    report: pytest.TestReport = yield  # type: ignore[assignment]
+    if isinstance(item, pytest.Function) and is_task(item):
+        mark = item.get_closest_marker("task")
+        assert mark is not None
+        level = mark.kwargs.get("level", "core")
+        if call.when == "call":
+            item.user_properties += [("task", mark.args[0]), ("level", level)]
+            report.user_properties = item.user_properties
+        if report.failed and call.excinfo is not None:
+            report.longrepr = tell(item, call.excinfo)
+    return report  # type: ignore[return-value]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if judging(config):
+        # One failure in full is enough to go on with: see the summary below.
+        config.option.tbstyle = "no"
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """With answers to judge: the first failure in full, the others in a line."""
+    failed = [
+        report
+        for kind in ("failed", "error")
+        for report in terminalreporter.stats.get(kind, [])
+        if isinstance(report.longrepr, Told)
+    ]
+    if not judging(config) or not failed:
+        return
+    terminalreporter.reportchars = ""
+    terminalreporter.section("the first task that failed")
+    terminalreporter.line(failed[0].nodeid)
+    terminalreporter.line("")
+    terminalreporter.line(str(failed[0].longrepr))
+    if failed[1:]:
+        terminalreporter.section("the others")
+    for report in failed[1:]:
+        assert isinstance(report.longrepr, Told)
+        terminalreporter.line(f"{report.nodeid}: {report.longrepr.line[:160]}")

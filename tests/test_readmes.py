@@ -1,0 +1,245 @@
+"""READMEs are true: code is quoted, commands run, output is what they print.
+
+In a recipe's README a `python` block is a run of lines of one of its files or of its
+test suite. A `console` block is run: lines after `$ ` are commands, lines after `> `
+are typed into the last one, the others are its output, `...` stands for any lines.
+A server runs until the next one starts. A `console` block without a command is what
+the server's terminal showed, and `^C` in it stops the server. Ports are the system's;
+the README says 8000.
+"""
+
+import contextlib
+import os
+import queue
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from recipes.workbench import catalog
+
+markdown_it = pytest.importorskip(
+    "markdown_it", reason="READMEs are checked with tests/requirements.txt installed"
+)
+
+READMES = [catalog.RECIPES / recipe / "README.md" for recipe in catalog.recipes()]
+EVERY = [catalog.ROOT / "README.md", *READMES]
+# Seconds for a command, and for a server to say what it should.
+BOUND = 20.0
+
+each_readme = pytest.mark.parametrize("readme", READMES, ids=lambda p: p.parent.name)
+each_markdown = pytest.mark.parametrize("readme", EVERY, ids=lambda p: p.parent.name)
+
+
+def blocks(readme: Path, kind: str) -> list[list[str]]:
+    """The fenced blocks of a kind, each as its lines."""
+    tokens = markdown_it.MarkdownIt().parse(readme.read_text(encoding="utf-8"))
+    fences = (token for token in tokens if token.type == "fence")
+    return [f.content.splitlines() for f in fences if f.info.split()[:1] == [kind]]
+
+
+@each_readme
+def test_quoted_code_exists(readme: Path) -> None:
+    files = [*readme.parent.rglob("*.py"), catalog.tests(readme.parent.name)]
+    texts = ["\n" + file.read_text(encoding="utf-8") for file in files]
+    quotes = blocks(readme, "python")
+    assert quotes
+    for quote in quotes:
+        code = "\n" + "\n".join(quote) + "\n"
+        assert any(code in text for text in texts), f"in no file:{code}"
+
+
+@each_markdown
+def test_blocks_are_of_a_known_kind(readme: Path) -> None:
+    text = readme.read_text(encoding="utf-8")
+    kinds = {"python", "console", "text", "mermaid"}
+    tokens = markdown_it.MarkdownIt().parse(text)
+    assert {token.info for token in tokens if token.type == "fence"} <= kinds
+    # A block that nothing checks has a sentence before it that says what it is.
+    for before in re.findall(r"(.*)\n\n```text\n", text):
+        assert before.endswith(":"), before
+
+
+@each_markdown
+def test_links_lead_somewhere(readme: Path) -> None:
+    text = re.sub(r"```.*?```", "", readme.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (readme.parent / path).resolve() if path else readme
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors(file), target
+
+
+def anchors(file: Path) -> set[str]:
+    """What GitHub calls the headings of a page."""
+    lines = re.sub(r"```.*?```", "", file.read_text(encoding="utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", lines, re.MULTILINE)
+    kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.replace(" ", "-") for heading in kept}
+
+
+@each_readme
+def test_commands_print_what_is_shown(readme: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        server: Program | None = None
+        for lines in blocks(readme, "console"):
+            if not lines[0].startswith("$ "):
+                assert server is not None
+                server.shows(lines)
+                continue
+            for command, shown in commands(lines):
+                if command.startswith("uvicorn "):
+                    if server is not None:
+                        server.end()
+                    server = stack.enter_context(Program(command))
+                    server.await_address(shown)
+                else:
+                    address = server.address if server else None
+                    with Program(command, address) as program:
+                        program.shows(shown)
+                        program.ends_here()
+
+
+def commands(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """The commands of a block, each with the lines below it."""
+    starts = [n for n, line in enumerate(lines) if line.startswith("$ ")]
+    for start, stop in zip(starts, [*starts[1:], len(lines)], strict=True):
+        yield lines[start].removeprefix("$ "), lines[start + 1 : stop]
+
+
+class Program:
+    """A command of a README, running, and what it has printed so far."""
+
+    def __init__(self, command: str, address: str | None = None) -> None:
+        name, *arguments = shlex.split(command)
+        self.address = address
+        if name != "python":
+            arguments = ["-m", name, *arguments]
+        if re.search(r"\.client$", command):
+            arguments.append("127.0.0.1:8000")
+        if address:
+            arguments = [a.replace("127.0.0.1:8000", address) for a in arguments]
+        self.process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=catalog.ROOT,
+            # uvicorn takes its options from such variables too.
+            env=os.environ | {"UVICORN_PORT": "0", "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+        )
+        self.command = command
+        self.lines: queue.Queue[str | None] = queue.Queue()
+        self.read: list[str] = []
+        self.thread = threading.Thread(target=self._follow, daemon=True)
+        self.thread.start()
+
+    def _follow(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.put(line)
+        self.lines.put(None)
+
+    def next_line(self) -> str | None:
+        """The next line that the program prints, or None at its end."""
+        while (line := self.lines.get(timeout=BOUND)) is not None:
+            if match := re.search(r"running on http://(127\.0\.0\.1:\d+)", line):
+                self.address = match[1]
+            line = plain(line, self.address)
+            if says_something(line):
+                self.read.append(line)
+                return line
+        self.lines.put(None)
+        return None
+
+    def await_address(self, shown: list[str]) -> None:
+        """Read up to where uvicorn says where it serves; `shown` is part of that."""
+        while self.address is None:
+            assert self.next_line() is not None, "\n".join(self.read)
+        assert [line for line in shown if line not in [*self.read, "..."]] == []
+
+    def shows(self, shown: list[str]) -> None:
+        """Check that these lines come next; type those that are to be typed."""
+        anything = False
+        for line in shown:
+            if line == "...":
+                anything = True
+            elif line.startswith("> "):
+                assert self.process.stdin is not None
+                self.process.stdin.write(line[2:] + "\n")
+                self.process.stdin.flush()
+            elif line == "^C":
+                self.interrupt()
+            elif says_something(line):
+                wanted = plain(line, "127.0.0.1:8000")
+                came = self.next_line()
+                while anything and came is not None and came != wanted:
+                    came = self.next_line()
+                assert came == wanted, "\n".join([self.command, *self.read])
+                anything = False
+        self.anything = anything
+
+    def ends_here(self) -> None:
+        """Check that nothing more is printed, unless the README says `...`."""
+        self.process.stdin.close()  # type: ignore[union-attr]
+        while (line := self.next_line()) is not None:
+            assert self.anything, f"more than is shown: {line}"
+        self.process.wait(timeout=BOUND)
+
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        if sys.platform != "win32":
+            self.process.send_signal(signal.SIGINT)
+        else:
+            self.process.terminate()
+
+    def end(self) -> None:
+        """Stop, and do not leave before the process has."""
+        if self.process.poll() is None:
+            self.interrupt()
+            deadline = time.monotonic() + BOUND
+            while self.next_line() is not None and time.monotonic() < deadline:
+                pass
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(timeout=BOUND)
+        self.thread.join(timeout=BOUND)
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+
+    def __enter__(self) -> "Program":
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.end()
+
+
+def says_something(line: str) -> bool:
+    """Not empty, nor what points into the line above: that differs between Pythons."""
+    return re.fullmatch(r"[ ^~]*", line) is None
+
+
+def plain(line: str, address: str | None) -> str:
+    """A line without what differs from run to run: ports, ids, colours, folders."""
+    line = re.sub(r"\x1b(\[[\d;]*[A-Za-z]|[78])", "", line).strip("\r\n")
+    # The terminal client's prompt.
+    line = re.sub(r"^(> ?)+|\r", "", line)
+    if address:
+        line = line.replace(address, "127.0.0.1:8000")
+    line = re.sub(r"127\.0\.0\.1:\d{5}\b", "127.0.0.1:54321", line)
+    line = re.sub(r"process \[\d+\]", "process [12345]", line)
+    line = line.replace(str(catalog.ROOT) + os.sep, "").replace("\\", "/")
+    return line.rstrip()
