@@ -10,7 +10,7 @@ import pytest
 from starlette.websockets import WebSocketDisconnect
 
 from recipes.workbench import catalog
-from recipes.workbench.server import AppServer, StartError
+from recipes.workbench.server import AppServer, Crash, StartError
 from tests.transports import Client, InProcessClient, LiveClient, NothingCame
 
 BROKEN = pytest.StashKey[str]()
@@ -157,6 +157,12 @@ def client(
             yield client
 
 
+def crashes_of(client: Client, item: pytest.Item) -> list[Crash]:
+    """The crashes that are defects here: not those that the recipe is about."""
+    allowed = {mark.args[0] for mark in item.iter_markers("crash_ok")}
+    return [crash for crash in client.crashes if crash.kind not in allowed]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     """Do not run a test without an app; look for crashes behind one that passed."""
@@ -165,11 +171,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     result = yield
     client = pyfuncitem.funcargs.get("client")
     if isinstance(client, Client):
-        allowed = {
-            mark.args[0] for mark in pyfuncitem.iter_markers("crash_ok") if mark.args
-        }
-        crashes = [crash for crash in client.crashes if crash.kind not in allowed]
-        if crashes:
+        if crashes_of(client, pyfuncitem):
             pytest.fail("The app crashed.", pytrace=False)
         if client.stuck:
             pytest.fail(
@@ -239,17 +241,14 @@ def tell(item: pytest.Function, excinfo: pytest.ExceptionInfo[BaseException]) ->
             statement = str(entries[-1].statement).strip()
             story += ["", "The test says:", f"  {statement}"]
         story += ["", *what.splitlines()]
-        for crash in client.crashes[:2]:
+        for crash in crashes_of(client, item)[:2]:
             at = f" on line {crash.line}" if crash.line else ""
             story += ["", f"Your app raised{at}: {crash.kind}: {crash.message}"]
     else:
         story += ["", *what.splitlines()]
     hints = mark.kwargs.get("hints")
     if hints and BROKEN not in item.stash:
-        recipe = item.path.stem.removeprefix("test_")
         story += ["", f"Hint: {hints[0]}"]
-        if len(hints) > 1:
-            story += [f"More: python -m recipes hint {recipe} 2"]
     told = Told("\n".join(story))
     told.line = " ".join(line.strip() for line in what.splitlines())
     return told

@@ -1,0 +1,34 @@
+"""Send and receive: text, JSON and binary. The disconnect is not handled yet."""
+
+import logging
+
+from fastapi import FastAPI, WebSocket
+
+logger = logging.getLogger("uvicorn")
+app = FastAPI(title="Sending and receiving messages")
+
+
+@app.websocket("/ws")
+async def chat(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.send_text("Welcome to the chat room!")
+    while True:
+        text = await websocket.receive_text()
+        logger.info("Message received: %s", text)
+        await websocket.send_text("Message received!")
+
+
+@app.websocket("/ws/json")
+async def echo_json(websocket: WebSocket) -> None:
+    await websocket.accept()
+    while True:
+        value = await websocket.receive_json()
+        await websocket.send_json({"received": value})
+
+
+@app.websocket("/ws/binary")
+async def echo_binary(websocket: WebSocket) -> None:
+    await websocket.accept()
+    while True:
+        data = await websocket.receive_bytes()
+        await websocket.send_bytes(data)

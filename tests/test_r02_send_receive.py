@@ -1,0 +1,178 @@
+"""Recipe 2: texts, JSON and bytes; its exercise counts messages of both kinds.
+
+Nothing here handles the client's leaving yet: that traceback is the recipe's lesson.
+"""
+
+from typing import Any
+
+import pytest
+
+from tests.transports import Client, LiveClient
+
+pytestmark = pytest.mark.crash_ok("WebSocketDisconnect")
+
+
+def test_answers_each_text(client: Client) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        assert websocket.receive_text() == "Welcome to the chat room!"
+        for text in ("Hello!", "", "ünïcödé 名前", "{not json"):
+            websocket.send_text(text)
+            assert websocket.receive_text() == "Message received!"
+    assert client.log == [
+        ("INFO", "Message received: Hello!"),
+        ("INFO", "Message received: "),
+        ("INFO", "Message received: ünïcödé 名前"),
+        ("INFO", "Message received: {not json"),
+    ]
+
+
+def test_clients_do_not_hear_each_other(client: Client) -> None:
+    with (
+        client.websocket_connect("/ws") as first,
+        client.websocket_connect("/ws") as second,
+    ):
+        first.receive_text()
+        second.receive_text()
+        first.send_text("from the first")
+        assert first.receive_text() == "Message received!"
+        second.send_text("from the second")
+        assert second.receive_text() == "Message received!"
+
+
+@pytest.mark.parametrize("value", [{"room": 7}, [1, 2.5], "text", None, True, {}])
+def test_answers_json_with_json(client: Client, value: Any) -> None:
+    with client.websocket_connect("/ws/json") as websocket:
+        websocket.send_json(value)
+        assert websocket.receive_json() == {"received": value}
+
+
+@pytest.mark.parametrize("data", [b"\x00\xff", b"", bytes(100_000)])
+def test_answers_bytes_with_the_same_bytes(client: Client, data: bytes) -> None:
+    with client.websocket_connect("/ws/binary") as websocket:
+        websocket.send_bytes(data)
+        assert websocket.receive_bytes() == data
+
+
+def test_leaving_is_not_handled(client: Client) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        websocket.receive_text()
+        websocket.close(1001)
+    assert [crash.kind for crash in client.crashes] == ["WebSocketDisconnect"]
+
+
+def test_binary_where_text_is_expected_crashes(client: Client) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        websocket.receive_text()
+        websocket.send_bytes(b"\x00")
+        assert websocket.receive() == {
+            "type": "websocket.close",
+            "code": 1006,
+            "reason": "",
+        }
+    assert client.crashes.pop().kind == "KeyError"
+
+
+def test_text_that_is_no_json_crashes(client: Client) -> None:
+    with client.websocket_connect("/ws/json") as websocket:
+        websocket.send_text("{not json")
+        assert websocket.receive() == {
+            "type": "websocket.close",
+            "code": 1006,
+            "reason": "",
+        }
+    assert client.crashes.pop().kind == "JSONDecodeError"
+
+
+@pytest.mark.live
+def test_cut_connection_ends_the_handler(client: LiveClient) -> None:
+    with client.raw("/ws") as peer:
+        peer.receive_text()
+        peer.cut()
+    assert [crash.kind for crash in client.crashes] == ["WebSocketDisconnect"]
+
+
+# The exercise
+
+
+@pytest.mark.task(
+    "The first text `hi` is answered with `1: hi`, the second text with `2: …`",
+    hints=[
+        "Keep a number in the handler, and add one for each message.",
+        "The handler runs once for each connection, so a local variable will do: set "
+        "it before the loop.",
+    ],
+)
+def test_counts_texts(client: Client) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        websocket.send_text("hi")
+        assert websocket.receive_text() == "1: hi"
+        websocket.send_text("there: you")
+        assert websocket.receive_text() == "2: there: you"
+
+
+@pytest.mark.task(
+    "A binary message is answered with the same bytes",
+    hints=[
+        "receive_text() fails on a binary message. There is a call that takes both.",
+        "receive() gives the message as a dict with a text or with bytes.",
+        'message.get("text") is None when the message is binary.',
+    ],
+)
+def test_echoes_bytes(client: Client) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        for data in (b"\x00\xff", b"plain", bytes(70_000)):
+            websocket.send_bytes(data)
+            assert websocket.receive_bytes() == data
+
+
+@pytest.mark.task(
+    "Texts and binary messages share one count",
+    hints=[
+        "A binary message has no number in its answer, but it counts.",
+        "Add one before you look at what kind of message it is.",
+    ],
+)
+def test_one_count_for_both(client: Client) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        websocket.send_text("one")
+        first = websocket.receive_text().partition(":")[0]
+        websocket.send_bytes(b"two")
+        websocket.receive_bytes()
+        websocket.send_text("three")
+        third = websocket.receive_text().partition(":")[0]
+        assert int(third) - int(first) == 2
+
+
+@pytest.mark.task(
+    "Each connection is counted by itself",
+    hints=[
+        "Where does the number live: in the module, or in the handler's call?",
+        "A local variable of the handler belongs to one connection.",
+    ],
+)
+def test_counts_each_connection(client: Client) -> None:
+    with (
+        client.websocket_connect("/ws") as first,
+        client.websocket_connect("/ws") as second,
+    ):
+        answers = []
+        for websocket in (first, second, first):
+            websocket.send_text("hi")
+            answers.append(websocket.receive_text().partition(":")[0])
+        assert int(answers[1]) == int(answers[0])
+        assert int(answers[2]) == int(answers[0]) + 1
+
+
+@pytest.mark.task(
+    "An empty text and an empty binary message are messages too",
+    hints=[
+        'An empty text is not "no text": what does Python make of `if "":`?',
+        "Compare with None.",
+    ],
+)
+def test_counts_empty_messages(client: Client) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        websocket.send_text("")
+        assert websocket.receive_text().endswith(": ")
+        websocket.send_bytes(b"")
+        assert websocket.receive_bytes() == b""
