@@ -1,0 +1,67 @@
+# fails: test_count_after_cut
+# A cut line reads as 1005, and is not taken for the end of a connection.
+import asyncio
+import logging
+import os
+from contextlib import suppress
+
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+logger = logging.getLogger("uvicorn")
+app = FastAPI(title="Exercise: count connections")
+
+IDLE_TIMEOUT = float(os.environ.get("IDLE_TIMEOUT") or 30)
+
+connected: set[WebSocket] = set()
+
+
+@app.get("/connections")
+async def connections() -> dict[str, int]:
+    return {"connected": len(connected)}
+
+
+@app.websocket("/ws")
+async def chat(websocket: WebSocket) -> None:
+    await websocket.accept()
+    connected.add(websocket)
+    try:
+        await converse(websocket)
+    except WebSocketDisconnect as gone:
+        who = "server" if gone.code in {1009, 1012} else "client"
+        logger.warning("Connection closed by the %s", who)
+        if gone.code != 1005:
+            connected.discard(websocket)
+    except RuntimeError:
+        connected.discard(websocket)
+        raise
+    else:
+        connected.discard(websocket)
+
+
+async def converse(websocket: WebSocket) -> None:
+    await reply(websocket, "Welcome to the chat room!")
+    while True:
+        try:
+            async with asyncio.timeout(IDLE_TIMEOUT):
+                text = await websocket.receive_text()
+        except TimeoutError:
+            await close(websocket, 1001, "Idle timeout")
+            return
+        logger.info("Message received: %s", text)
+        if text == "boom":
+            raise RuntimeError("boom")  # given: a handler that fails
+        if text == "disconnect":
+            logger.warning("Disconnecting...")
+            await close(websocket, 1000)
+            return
+        await reply(websocket, "Message received!")
+
+
+async def reply(websocket: WebSocket, text: str) -> None:
+    with suppress(RuntimeError):  # the server has closed; the next receive says why
+        await websocket.send_text(text)
+
+
+async def close(websocket: WebSocket, code: int, reason: str = "") -> None:
+    with suppress(WebSocketDisconnect, RuntimeError):  # closed already
+        await websocket.close(code, reason)
