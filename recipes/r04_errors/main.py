@@ -1,0 +1,52 @@
+"""Every wrong message has a named outcome: a close code and a reason."""
+
+import logging
+from contextlib import suppress
+
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect, WebSocketException, status
+
+logger = logging.getLogger("uvicorn")
+app = FastAPI(title="Errors and exceptions")
+
+
+async def receive_text_only(websocket: WebSocket) -> str:
+    """The next text.
+
+    Raises WebSocketDisconnect at the end of the connection, and WebSocketException
+    with 1003 at a binary frame: "a type of data it cannot accept" (RFC 6455 §7.4.1).
+    """
+    message = await websocket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message["code"], message.get("reason"))
+    text: str | None = message.get("text")
+    if text is None:
+        raise WebSocketException(status.WS_1003_UNSUPPORTED_DATA, "Text only")
+    return text
+
+
+async def reply(websocket: WebSocket, text: str) -> None:
+    with suppress(RuntimeError):  # uvicorn has closed; the next receive says why
+        await websocket.send_text(text)
+
+
+@app.websocket("/ws")
+async def chat(websocket: WebSocket) -> None:
+    await websocket.accept()
+    try:
+        await reply(websocket, "Welcome to the chat room!")
+        while True:
+            text = await receive_text_only(websocket)
+            logger.info("Message received: %s", text)
+            if text == "disconnect":
+                logger.warning("Disconnecting...")
+                with suppress(WebSocketDisconnect, RuntimeError):  # closed already
+                    await websocket.close(1000, "Disconnecting...")
+                return
+            if "bad message" in text:
+                raise WebSocketException(
+                    status.WS_1008_POLICY_VIOLATION, "Inappropriate message"
+                )
+            await reply(websocket, "Message received!")
+    except WebSocketDisconnect as gone:
+        who = "server" if gone.code in {1009, 1012} else "client"
+        logger.warning("Connection closed by the %s", who)

@@ -1,0 +1,235 @@
+"""Recipe 4: refusals, close codes and wrong messages; its exercise validates."""
+
+from typing import Any
+
+import pytest
+from starlette.websockets import WebSocketDisconnect
+from websockets.frames import Opcode
+
+from tests.transports import Client, LiveClient, masked
+
+BY_CLIENT = ("WARNING", "Connection closed by the client")
+KNOWN = {"Authorization": "Bearer me"}
+
+
+def closed(code: int, reason: str = "") -> dict[str, Any]:
+    """A close as TestClient's `receive()` gives it."""
+    return {"type": "websocket.close", "code": code, "reason": reason}
+
+
+def test_talks(client: Client) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        assert websocket.receive_text() == "Welcome to the chat room!"
+        for text in ("Hello!", "", "x" * 2 * 2**20):
+            websocket.send_text(text)
+            assert websocket.receive_text() == "Message received!"
+    assert client.log[0] == ("INFO", "Message received: Hello!")
+    assert client.log[-1] == BY_CLIENT
+
+
+def test_disconnect_has_a_reason(client: Client) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        websocket.receive_text()
+        websocket.send_text("disconnect")
+        websocket.send_text("a second message")
+        assert websocket.receive() == closed(1000, "Disconnecting...")
+    assert client.log[-1] == ("WARNING", "Disconnecting...")
+
+
+def test_bad_message(client: Client) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        websocket.receive_text()
+        websocket.send_text("this is a bad message!")
+        assert websocket.receive() == closed(1008, "Inappropriate message")
+    assert client.log == [("INFO", "Message received: this is a bad message!")]
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00\xff"])
+def test_binary_frame(client: Client, data: bytes) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        websocket.receive_text()
+        websocket.send_bytes(data)
+        assert websocket.receive() == closed(1003, "Text only")
+    assert client.log == []
+
+
+@pytest.mark.live
+def test_ends_leave_no_traceback(client: LiveClient) -> None:
+    with client.raw("/ws") as peer:
+        peer.receive_text()
+        peer.write(masked(Opcode.TEXT, b"half")[:7])
+        peer.cut()
+    with client.raw("/ws") as peer:
+        peer.receive_text()
+        peer.write(masked(Opcode.TEXT, b"\xff"))
+        assert peer.receive()["code"] == 1007
+    assert client.log == [BY_CLIENT, BY_CLIENT]
+    with client.websocket_connect("/ws") as websocket:
+        websocket.receive_text()
+        assert client.shut_down()
+        assert websocket.receive()["code"] == 1012
+
+
+# Refusing a handshake
+
+
+@pytest.mark.module("step1_close_codes")
+@pytest.mark.parametrize("headers", [{}, {"Authorization": ""}])
+def test_step1_refuses(client: Client, headers: dict[str, str]) -> None:
+    with (
+        pytest.raises(WebSocketDisconnect),
+        client.websocket_connect("/ws", headers=dict(headers)),
+    ):
+        pass
+
+
+@pytest.mark.live
+@pytest.mark.module("step1_close_codes")
+def test_step1_refuses_with_403(client: LiveClient) -> None:
+    with pytest.raises(WebSocketDisconnect) as refused, client.websocket_connect("/ws"):
+        pass
+    assert refused.value.status_code == 403  # type: ignore[attr-defined]
+
+
+@pytest.mark.module("step1_close_codes")
+def test_step1_talks_to_whom_it_knows(client: Client) -> None:
+    with client.websocket_connect("/ws", headers=dict(KNOWN)) as websocket:
+        assert websocket.receive_text() == "Welcome to the chat room!"
+        websocket.send_text("disconnect")
+        assert websocket.receive() == closed(1000, "Disconnecting...")
+
+
+# The numbers of HTTP
+
+
+@pytest.mark.live
+@pytest.mark.module("demo_http_codes")
+@pytest.mark.parametrize(("path", "code"), [("http", 401), ("exception", 403)])
+def test_401_before_accept(client: LiveClient, path: str, code: int) -> None:
+    with (
+        pytest.raises(WebSocketDisconnect) as refused,
+        client.websocket_connect(f"/{path}-before"),
+    ):
+        pass
+    assert refused.value.status_code == code  # type: ignore[attr-defined]
+
+
+@pytest.mark.live
+@pytest.mark.module("demo_http_codes")
+@pytest.mark.parametrize(
+    ("path", "crash"), [("http", "RuntimeError"), ("exception", "ProtocolError")]
+)
+def test_401_after_accept(client: LiveClient, path: str, crash: str) -> None:
+    with client.websocket_connect(f"/{path}-after") as websocket:
+        assert websocket.receive() == closed(1006)
+    assert crash in client.crashes.pop().kind
+
+
+# The exercise
+
+
+@pytest.mark.live
+@pytest.mark.task(
+    "Without an Authorization header, or with an empty one: HTTP 401 with "
+    "WWW-Authenticate",
+    hints=[
+        "Look at websocket.headers before accept().",
+        "close() before accept() is always a 403. An HTTPException keeps its status.",
+        "HTTPException takes a dict of headers.",
+    ],
+)
+def test_refuses_strangers(client: LiveClient) -> None:
+    with client.websocket_connect("/ws", headers=KNOWN) as websocket:
+        assert websocket.accepted_subprotocol is None
+    for headers in ({}, {"Authorization": ""}, {"Authorization": "  "}):
+        with (
+            pytest.raises(WebSocketDisconnect) as refused,
+            client.websocket_connect("/ws", headers=headers),
+        ):
+            pass
+        assert refused.value.status_code == 401  # type: ignore[attr-defined]
+        assert refused.value.headers.get("WWW-Authenticate")  # type: ignore[attr-defined]
+
+
+@pytest.mark.task(
+    'A valid {"type": "say", …} is answered with {"type": "said", …}',
+    hints=[
+        "The model reads the text itself: see model_validate_json().",
+        "Answer with send_json() and the text of the model.",
+    ],
+)
+def test_says(client: Client) -> None:
+    with client.websocket_connect("/ws", headers=dict(KNOWN)) as websocket:
+        for text in ("hi", "x" * 280, "名前", '"quoted"\n'):
+            websocket.send_json({"type": "say", "text": text})
+            assert websocket.receive_json() == {"type": "said", "text": text}
+
+
+WRONG = [
+    "",
+    "no json",
+    "[]",
+    "null",
+    '{"type": "say"}',
+    '{"type": "say", "text": ""}',
+    '{"type": "say", "text": 5}',
+    '{"type": "shout", "text": "hi"}',
+    '{"type": "say", "text": "hi", "room": "1"}',
+    '{"type": "say", "text": "%s"}' % ("x" * 281),
+    '{"type": "say", "text": "\\ud800"}',
+    '{"type": "say", "text": %s}' % ("[" * 60_000),
+    '{"type": "say", "text": "hi", "%s": 1}' % ("k" * 500_000),
+    '{"type": "say", "text": "hi"' + "".join(f', "{n}": 1' for n in range(5_000)) + "}",
+    '{"type": "say", "text": "%s"}' % ("x" * 2 * 2**20),
+]
+
+
+@pytest.mark.task(
+    "Any other text is answered with an error of at most 200 characters, and the "
+    "connection stays open",
+    hints=[
+        "model_validate_json() raises ValidationError, also for what is no JSON.",
+        "Forbid other keys in the model's configuration, bound the text in a Field.",
+        "The error's text may hold what the client sent, however long: cut it.",
+    ],
+)
+def test_answers_mistakes(client: Client) -> None:
+    with client.websocket_connect("/ws", headers=dict(KNOWN)) as websocket:
+        for text in WRONG:
+            websocket.send_text(text)
+            answer = websocket.receive_json()
+            assert answer["type"] == "error"
+            assert 1 <= len(answer["detail"]) <= 200
+            websocket.send_json({"type": "say", "text": "hi"})
+            websocket.receive_json()
+
+
+@pytest.mark.task(
+    "The third wrong message in a row closes with 1008 `Too many invalid messages`",
+    level="more",
+    hints=[
+        "Count the wrong ones; a right one sets the count back to 0.",
+        "The third gets no error frame, only the close.",
+    ],
+)
+def test_third_mistake_in_a_row(client: Client) -> None:
+    with client.websocket_connect("/ws", headers=dict(KNOWN)) as websocket:
+        for text in ("no", "no", '{"type": "say", "text": "hi"}', "no", "no"):
+            websocket.send_text(text)
+            websocket.receive_json()
+        websocket.send_text("no")
+        assert websocket.receive() == closed(1008, "Too many invalid messages")
+
+
+@pytest.mark.task(
+    "A binary frame closes with 1003 and the reason `Text only`",
+    level="more",
+    hints=[
+        "receive_text() cannot take a binary frame, receive() can.",
+        "recipes.r04_errors.main has a function that does just this.",
+    ],
+)
+def test_binary_frame_is_refused(client: Client) -> None:
+    with client.websocket_connect("/ws", headers=dict(KNOWN)) as websocket:
+        websocket.send_bytes(b"{}")
+        assert websocket.receive() == closed(1003, "Text only")
