@@ -248,7 +248,8 @@ def tell(item: pytest.Function, excinfo: pytest.ExceptionInfo[BaseException]) ->
         story += ["", *what.splitlines()]
     hints = mark.kwargs.get("hints")
     if hints and BROKEN not in item.stash:
-        story += ["", f"Hint: {hints[0]}"]
+        recipe = item.path.stem.removeprefix("test_")
+        story += ["", f"Hint: {hints[0]}", f"More: python -m recipes hint {recipe} 2"]
     told = Told("\n".join(story))
     told.line = " ".join(line.strip() for line in what.splitlines())
     return told
