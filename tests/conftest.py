@@ -238,8 +238,8 @@ def tell(item: pytest.Function, excinfo: pytest.ExceptionInfo[BaseException]) ->
             story += [f"  {line}" for line in client.transcript[-20:]]
         entries = [e for e in excinfo.traceback if e.path == item.path]
         if entries:
-            statement = str(entries[-1].statement).strip()
-            story += ["", "The test says:", f"  {statement}"]
+            statement = [line.strip() for line in entries[-1].statement.lines]
+            story += ["", "The test says:", "  " + " ".join(statement)]
         story += ["", *what.splitlines()]
         for crash in crashes_of(client, item)[:2]:
             at = f" on line {crash.line}" if crash.line else ""
