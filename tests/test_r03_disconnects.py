@@ -72,6 +72,16 @@ def test_reset_right_after_disconnect(client: LiveClient) -> None:
 
 
 @pytest.mark.live
+def test_a_client_that_sends_and_never_reads(client: LiveClient) -> None:
+    with client.raw("/ws", window=4096) as peer:
+        peer.receive_text()
+        peer.stall(masked(Opcode.TEXT, b"Hello!"))
+        peer.cut()
+    assert client.log[-1] == BY_CLIENT
+    assert client.log.count(BY_CLIENT) == 1
+
+
+@pytest.mark.live
 def test_too_long_a_text(client: LiveClient) -> None:
     with client.websocket_connect("/ws") as websocket:
         websocket.receive_text()
@@ -124,6 +134,16 @@ def test_ticks_end_with_a_cut_line(client: LiveClient) -> None:
     with client.raw("/ws/ticks") as peer:
         peer.receive_text()
         assert peer.receive_text() == "tick 1"
+        peer.cut()
+
+
+@pytest.mark.live
+@pytest.mark.module("ticks")
+@pytest.mark.settings(TICK_SECONDS=0.05)
+def test_ticks_end_with_a_client_that_never_reads(client: LiveClient) -> None:
+    with client.raw("/ws/ticks", window=4096) as peer:
+        peer.receive_text()
+        peer.stall(masked(Opcode.TEXT, b"Hello!"))
         peer.cut()
 
 

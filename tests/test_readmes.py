@@ -4,8 +4,9 @@ In a recipe's README a `python` block is a run of lines of one of its files or o
 test suite. A `console` block is run: lines after `$ ` are commands, lines after `> `
 are typed into the last one, the others are its output, `...` stands for any lines.
 A server runs until the next one starts. A `console` block without a command is what
-the server's terminal showed, and `^C` in it stops the server. Ports are the system's;
-the README says 8000.
+the server's terminal showed, and `^C` in it stops the server. A client that waits to be
+typed to, shown by a last line `>`, goes on running; the block that begins with `>` is
+what it printed then. Ports are the system's; the README says 8000.
 """
 
 import contextlib
@@ -17,7 +18,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,17 +92,27 @@ def anchors(file: Path) -> set[str]:
 def test_commands_print_what_is_shown(readme: Path) -> None:
     with contextlib.ExitStack() as stack:
         server: Program | None = None
+        waiting: Program | None = None
         for lines in blocks(readme, "console"):
-            if not lines[0].startswith("$ "):
+            if lines[0] == ">":
+                assert waiting is not None
+                waiting.shows(lines[1:])
+                waiting.ends_here()
+            elif not lines[0].startswith("$ "):
                 assert server is not None
                 server.shows(lines)
-                continue
             for command, shown in commands(lines):
                 if command.startswith("uvicorn "):
                     if server is not None:
                         server.end()
                     server = stack.enter_context(Program(command))
                     server.await_address(shown)
+                elif command.startswith("touch "):
+                    (catalog.ROOT / command.removeprefix("touch ")).touch()
+                elif shown[-1:] == [">"]:
+                    address = server.address if server else None
+                    waiting = stack.enter_context(Program(command, address))
+                    waiting.shows(shown[:-1])
                 else:
                     address = server.address if server else None
                     with Program(command, address) as program:
@@ -113,7 +123,7 @@ def test_commands_print_what_is_shown(readme: Path) -> None:
 def commands(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
     """The commands of a block, each with the lines below it."""
     starts = [n for n, line in enumerate(lines) if line.startswith("$ ")]
-    for start, stop in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, stop in zip(starts, [*starts, len(lines)][1:], strict=True):
         yield lines[start].removeprefix("$ "), lines[start + 1 : stop]
 
 
@@ -153,7 +163,7 @@ class Program:
 
     def next_line(self) -> str | None:
         """The next line that the program prints, or None at its end."""
-        while (line := self.lines.get(timeout=BOUND)) is not None:
+        while (line := self._take()) is not None:
             if match := re.search(r"running on http://(127\.0\.0\.1:\d+)", line):
                 self.address = match[1]
             line = plain(line, self.address)
@@ -163,11 +173,18 @@ class Program:
         self.lines.put(None)
         return None
 
+    def _take(self) -> str | None:
+        try:
+            return self.lines.get(timeout=BOUND)
+        except queue.Empty:
+            so_far = "\n".join([self.command, *self.read])
+            pytest.fail(f"Nothing more for {BOUND:.0f} s after:\n{so_far}")
+
     def await_address(self, shown: list[str]) -> None:
-        """Read up to where uvicorn says where it serves; `shown` is part of that."""
-        while self.address is None:
+        """Read up to where uvicorn says where it serves, and to the lines `shown`."""
+        wanted = {line for line in shown if line != "..."}
+        while self.address is None or not wanted <= set(self.read):
             assert self.next_line() is not None, "\n".join(self.read)
-        assert [line for line in shown if line not in [*self.read, "..."]] == []
 
     def shows(self, shown: list[str]) -> None:
         """Check that these lines come next; type those that are to be typed."""
@@ -208,11 +225,10 @@ class Program:
         """Stop, and do not leave before the process has."""
         if self.process.poll() is None:
             self.interrupt()
-            deadline = time.monotonic() + BOUND
-            while self.next_line() is not None and time.monotonic() < deadline:
-                pass
-        if self.process.poll() is None:
-            self.process.kill()
+            try:
+                self.process.wait(timeout=BOUND)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
         self.process.wait(timeout=BOUND)
         self.thread.join(timeout=BOUND)
         for pipe in (self.process.stdin, self.process.stdout):

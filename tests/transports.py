@@ -79,8 +79,11 @@ class Client(httpx2.Client):
         """A session to be entered with `with`, as in TestClient."""
         raise NotImplementedError
 
-    def raw(self, url: str) -> "RawSession":
-        """A session for what no well-behaved client does (live only)."""
+    def raw(self, url: str, window: int | None = None) -> "RawSession":
+        """A session for what no well-behaved client does (live only).
+
+        `window` bounds the bytes that the system takes for a client that does not read.
+        """
         raise NotImplementedError
 
 
@@ -294,8 +297,8 @@ class LiveClient(Client):
     ) -> "LiveSession":
         return LiveSession(self, url, subprotocols, **options)
 
-    def raw(self, url: str) -> "RawSession":
-        return RawSession(self, url)
+    def raw(self, url: str, window: int | None = None) -> "RawSession":
+        return RawSession(self, url, window)
 
     def shut_down(self) -> bool:
         """Stop the server as Ctrl-C does; whether it ended by itself in time."""
@@ -407,10 +410,21 @@ class RawSession(LiveSession):
     The handshake and the reading are those of `websockets`; it offers no compression.
     """
 
+    def __init__(self, client: LiveClient, url: str, window: int | None = None) -> None:
+        super().__init__(client, url)
+        self.window = window
+
     def __enter__(self) -> Self:
         self.note("client:", f"connect {self.url}")
         port = self.client.server.port
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self.socket = socket.socket()
+        self.socket.settimeout(PATIENCE)
+        if self.window:
+            # Both before connecting. Without them the system takes some 4 MB.
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.window)
+            if sys.platform != "win32":
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 500)
+        self.socket.connect(("127.0.0.1", port))
         self.peer = self.socket.getsockname()[1]
         self.protocol = ClientProtocol(parse_uri(f"ws://127.0.0.1:{port}{self.url}"))
         self.protocol.send_request(self.protocol.connect())
@@ -477,6 +491,16 @@ class RawSession(LiveSession):
         """Write bytes, whatever they mean; a closed peer's are lost."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(data)
+
+    def stall(self, frame: bytes) -> None:
+        """Send a frame again and again, and read nothing, until nobody takes more."""
+        self.note("client:", "sends and reads nothing")
+        self.socket.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            for _ in range(10_000):
+                self.socket.sendall(100 * frame)
+            raise AssertionError("the server took a million frames")
+        self.socket.settimeout(PATIENCE)
 
     def cut(self) -> None:
         """End the connection with a TCP reset, without a close frame."""
