@@ -1,5 +1,6 @@
 """Recipe 4: refusals, close codes and wrong messages; its exercise validates."""
 
+import socket
 from typing import Any
 
 import pytest
@@ -11,6 +12,25 @@ from tests.transports import Client, LiveClient, masked
 BY_CLIENT = ("WARNING", "Connection closed by the client")
 KNOWN = {"Authorization": "Bearer me"}
 
+# Texts that no `Say` is made of.
+WRONG = [
+    "",
+    "no json",
+    "[]",
+    "null",
+    '{"type": "say"}',
+    '{"type": "say", "text": ""}',
+    '{"type": "say", "text": 5}',
+    '{"type": "shout", "text": "hi"}',
+    '{"type": "say", "text": "hi", "room": "1"}',
+    '{"type": "say", "text": "%s"}' % ("x" * 281),
+    '{"type": "say", "text": "\\ud800"}',
+    '{"type": "say", "text": %s}' % ("[" * 60_000),
+    '{"type": "say", "text": "hi", "%s": 1}' % ("k" * 500_000),
+    '{"type": "say", "text": "hi"' + "".join(f', "{n}": 1' for n in range(5_000)) + "}",
+    '{"type": "say", "text": "%s"}' % ("x" * 2 * 2**20),
+]
+
 
 def closed(code: int, reason: str = "") -> dict[str, Any]:
     """A close as TestClient's `receive()` gives it."""
@@ -20,7 +40,7 @@ def closed(code: int, reason: str = "") -> dict[str, Any]:
 def test_talks(client: Client) -> None:
     with client.websocket_connect("/ws") as websocket:
         assert websocket.receive_text() == "Welcome to the chat room!"
-        for text in ("Hello!", "", "x" * 2 * 2**20):
+        for text in ("Hello!", *WRONG):
             websocket.send_text(text)
             assert websocket.receive_text() == "Message received!"
     assert client.log[0] == ("INFO", "Message received: Hello!")
@@ -70,7 +90,30 @@ def test_ends_leave_no_traceback(client: LiveClient) -> None:
         assert websocket.receive()["code"] == 1012
 
 
+@pytest.mark.live
+def test_too_long_a_text(client: LiveClient) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        websocket.receive_text()
+        websocket.send_text("x" * 17 * 2**20)
+        assert websocket.receive()["code"] == 1009
+    assert client.log == [("WARNING", "Connection closed by the server")]
+
+
 # Refusing a handshake
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("line", ["Authorization", "Authorization : me", "A: \0"])
+def test_malformed_header(client: LiveClient, line: str) -> None:
+    handshake = (
+        f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\n{line}\r\n"
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    port = client.server.port
+    with socket.create_connection(("127.0.0.1", port), timeout=2) as peer:
+        peer.sendall(handshake.encode())
+        assert peer.recv(1_000).startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.module("step1_close_codes")
@@ -163,25 +206,6 @@ def test_says(client: Client) -> None:
         for text in ("hi", "x" * 280, "名前", '"quoted"\n'):
             websocket.send_json({"type": "say", "text": text})
             assert websocket.receive_json() == {"type": "said", "text": text}
-
-
-WRONG = [
-    "",
-    "no json",
-    "[]",
-    "null",
-    '{"type": "say"}',
-    '{"type": "say", "text": ""}',
-    '{"type": "say", "text": 5}',
-    '{"type": "shout", "text": "hi"}',
-    '{"type": "say", "text": "hi", "room": "1"}',
-    '{"type": "say", "text": "%s"}' % ("x" * 281),
-    '{"type": "say", "text": "\\ud800"}',
-    '{"type": "say", "text": %s}' % ("[" * 60_000),
-    '{"type": "say", "text": "hi", "%s": 1}' % ("k" * 500_000),
-    '{"type": "say", "text": "hi"' + "".join(f', "{n}": 1' for n in range(5_000)) + "}",
-    '{"type": "say", "text": "%s"}' % ("x" * 2 * 2**20),
-]
 
 
 @pytest.mark.task(
