@@ -94,6 +94,13 @@ def test_cut_connection_ends_the_handler(client: LiveClient) -> None:
 # The exercise
 
 
+def number(answer: str) -> int:
+    """The number that an answer begins with."""
+    count, _, _ = answer.partition(":")
+    assert count.isdecimal(), f"{answer!r} does not begin with a number and a colon"
+    return int(count)
+
+
 @pytest.mark.task(
     "The first text `hi` is answered with `1: hi`, the second text with `2: …`",
     hints=[
@@ -135,12 +142,12 @@ def test_echoes_bytes(client: Client) -> None:
 def test_one_count_for_both(client: Client) -> None:
     with client.websocket_connect("/ws") as websocket:
         websocket.send_text("one")
-        first = websocket.receive_text().partition(":")[0]
+        first = number(websocket.receive_text())
         websocket.send_bytes(b"two")
         websocket.receive_bytes()
         websocket.send_text("three")
-        third = websocket.receive_text().partition(":")[0]
-        assert int(third) - int(first) == 2
+        third = number(websocket.receive_text())
+        assert third - first == 2
 
 
 @pytest.mark.task(
@@ -158,9 +165,9 @@ def test_counts_each_connection(client: Client) -> None:
         answers = []
         for websocket in (first, second, first):
             websocket.send_text("hi")
-            answers.append(websocket.receive_text().partition(":")[0])
-        assert int(answers[1]) == int(answers[0])
-        assert int(answers[2]) == int(answers[0]) + 1
+            answers.append(number(websocket.receive_text()))
+        assert answers[1] == answers[0]
+        assert answers[2] == answers[0] + 1
 
 
 @pytest.mark.task(
