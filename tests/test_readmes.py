@@ -34,6 +34,9 @@ EVERY = [catalog.ROOT / "README.md", *READMES]
 # Seconds for a command, and for a server to say what it should.
 BOUND = 20.0
 
+# As in `SEND_TIMEOUT=1 uvicorn …`.
+SETTINGS = r"(?:[A-Z_]+=\S+ )*"
+
 each_readme = pytest.mark.parametrize("readme", READMES, ids=lambda p: p.parent.name)
 each_markdown = pytest.mark.parametrize("readme", EVERY, ids=lambda p: p.parent.name)
 
@@ -102,7 +105,7 @@ def test_commands_print_what_is_shown(readme: Path) -> None:
                 assert server is not None
                 server.shows(lines)
             for command, shown in commands(lines):
-                if command.startswith("uvicorn "):
+                if re.match(SETTINGS + "uvicorn ", command):
                     if server is not None:
                         server.end()
                     server = stack.enter_context(Program(command))
@@ -131,11 +134,14 @@ class Program:
     """A command of a README, running, and what it has printed so far."""
 
     def __init__(self, command: str, address: str | None = None) -> None:
-        name, *arguments = shlex.split(command)
+        start = re.match(SETTINGS, command)
+        assert start is not None
+        settings = dict(pair.split("=") for pair in start[0].split())
+        name, *arguments = shlex.split(command[start.end() :])
         self.address = address
         if name != "python":
             arguments = ["-m", name, *arguments]
-        if re.search(r"\.client$", command):
+        if re.search(r"\.(client|demo_\w+)$", command) and address:
             arguments.append("127.0.0.1:8000")
         if address:
             arguments = [a.replace("127.0.0.1:8000", address) for a in arguments]
@@ -143,7 +149,7 @@ class Program:
             [sys.executable, *arguments],
             cwd=catalog.ROOT,
             # uvicorn takes its options from such variables too.
-            env=os.environ | {"UVICORN_PORT": "0", "PYTHONUNBUFFERED": "1"},
+            env=os.environ | settings | {"UVICORN_PORT": "0", "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -336,6 +336,7 @@ class LiveSession(Session):
                 subprotocols=self.subprotocols,
                 proxy=None,
                 max_size=None,
+                max_queue=None,  # it reads on while the test does something else
                 open_timeout=PATIENCE,
                 close_timeout=PATIENCE,
             )
@@ -424,16 +425,22 @@ class RawSession(LiveSession):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.window)
             if sys.platform != "win32":
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 500)
-        self.socket.connect(("127.0.0.1", port))
-        self.peer = self.socket.getsockname()[1]
-        self.protocol = ClientProtocol(parse_uri(f"ws://127.0.0.1:{port}{self.url}"))
-        self.protocol.send_request(self.protocol.connect())
-        self._events: Iterator[Any] = iter(())
-        self._flush()
-        # Wait for the 101: a server may lose what comes in the same packet.
-        assert self._event() is not None, "no answer to the handshake"
-        if self.protocol.handshake_exc is not None:
-            raise self.protocol.handshake_exc
+        try:
+            self.socket.connect(("127.0.0.1", port))
+            self.peer = self.socket.getsockname()[1]
+            address = parse_uri(f"ws://127.0.0.1:{port}{self.url}")
+            self.protocol = ClientProtocol(address)
+            self.protocol.send_request(self.protocol.connect())
+            self._events: Iterator[Any] = iter(())
+            self._flush()
+            # Wait for the 101: a server may lose what comes in the same packet.
+            if self._event() is None:
+                raise NoAnswer("no answer to the handshake")
+            if self.protocol.handshake_exc is not None:
+                raise self.protocol.handshake_exc
+        except BaseException:
+            self.socket.close()
+            raise
         self.note("server:", "accepted")
         return self
 

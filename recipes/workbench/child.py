@@ -1,7 +1,7 @@
 """The child's side: serve one app with uvicorn and report what happens.
 
-Run as `python -m recipes.workbench.child MODULE [FILE]` by `server.py`. Reports are
-lines of JSON on the standard output that the child was started with:
+Run as `python -m recipes.workbench.child MODULE [FILE [PORT]]` by `server.py`. Reports
+are lines of JSON on the standard output that the child was started with:
 
     {"event": "ready", "port": 41234}
     {"event": "failed", "kind": "SyntaxError", "message": ..., "line": 12}
@@ -154,7 +154,7 @@ def obey(server: list[uvicorn.Server]) -> None:
     die()
 
 
-def main(name: str, file: str | None = None) -> None:
+def main(name: str, file: str = "", port: str = "0") -> None:
     """Serve `app` of the module `name`, loaded from `file` if there is one."""
     report = Reporter()
     server: list[uvicorn.Server] = []
@@ -166,13 +166,13 @@ def main(name: str, file: str | None = None) -> None:
         return
     except BaseException as error:
         traceback.print_exc()
-        report("failed", **describe(error, file or ""))
+        report("failed", **describe(error, file))
         return
     app = getattr(module, "app", None)
     if not callable(app):
         report("failed", kind="NoApp", message="", line=None)
         return
-    config = uvicorn.Config(watched(app, report), host="127.0.0.1", port=0)
+    config = uvicorn.Config(watched(app, report), host="127.0.0.1", port=int(port))
     watch = Watch(report, file or str(module.__file__))
     logging.getLogger().addHandler(watch)
     logging.getLogger("uvicorn").addHandler(watch)

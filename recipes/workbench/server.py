@@ -49,19 +49,24 @@ class Crash(NamedTuple):
 
 
 class AppServer:
-    """A uvicorn server in a process of its own, on a port that the system picked.
+    """A uvicorn server in a process of its own; `port` is where it serves.
 
     Args:
         name: the module that holds `app`.
         file: where to load it from, if not from where `name` says.
         settings: environment variables for the app.
+        port: where to serve, on 127.0.0.1; 0 lets the system pick.
 
     Raises:
         StartError: the app could not be loaded or was not ready in START_TIMEOUT.
     """
 
     def __init__(
-        self, name: str, file: Path | None = None, settings: Mapping[str, object] = {}
+        self,
+        name: str,
+        file: Path | None = None,
+        settings: Mapping[str, object] = {},
+        port: int = 0,
     ) -> None:
         self.file = file
         self.label = file.name if file else name
@@ -72,9 +77,9 @@ class AppServer:
         environment = {k: os.environ[k] for k in PASSED_ON if k in os.environ}
         environment |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         environment |= {key: str(value) for key, value in settings.items()}
-        command = [sys.executable, "-m", "recipes.workbench.child", name]
+        command = [sys.executable, "-m", "recipes.workbench.child"]
         self._process = subprocess.Popen(
-            [*command, str(file)] if file else command,
+            [*command, name, str(file or ""), str(port)],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,

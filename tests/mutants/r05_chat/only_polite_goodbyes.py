@@ -1,0 +1,90 @@
+# fails: test_leaving_is_announced_once, test_who_does_not_read_leaves_the_room
+# The leave is told for a client that closes, not for one that breaks a rule.
+from fastapi import (
+    FastAPI,
+    HTTPException,
+    WebSocket,
+    WebSocketDisconnect,
+    WebSocketException,
+)
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from recipes.r05_chat.chat import close
+from recipes.r05_chat.rules import Username, receive_text
+from recipes.r05_chat.ws_manager import ConnectionManager
+
+app = FastAPI(title="Exercise: rooms")
+
+
+class Room:
+    def __init__(self) -> None:
+        self.manager = ConnectionManager()
+        self.members: dict[str, WebSocket] = {}
+
+    async def announce(self, event: str, exclude: WebSocket | None = None) -> None:
+        await self.manager.broadcast({"sender": "system", "message": event}, exclude)
+
+
+class Direct(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    to: str
+    message: str
+
+
+rooms: dict[str, Room] = {}
+
+
+@app.get("/rooms/{room}")
+async def users(room: str) -> dict[str, list[str]]:
+    if room not in rooms:
+        raise HTTPException(404, "Nobody is here")
+    return {"users": sorted(rooms[room].members)}
+
+
+@app.websocket("/rooms/{room}/{username}")
+async def chatroom(websocket: WebSocket, room: str, username: Username) -> None:
+    here = rooms.setdefault(room, Room())
+    if username in here.members:
+        raise HTTPException(409, "This name is taken")
+    here.members[username] = websocket
+    refusal = None
+    try:
+        async with await here.manager.connect(websocket):
+            await here.announce(f"{username} joined the chat", websocket)
+            await converse(websocket, here, username)
+    except WebSocketDisconnect:
+        here.manager.disconnect(websocket)
+        await here.announce(f"{username} left the chat")
+    except TimeoutError:
+        refusal = WebSocketException(1013, "Too slow")
+    except WebSocketException as broken_rule:
+        refusal = broken_rule
+    finally:
+        here.manager.disconnect(websocket)
+        del here.members[username]
+        if not here.members:
+            del rooms[room]
+    if refusal:
+        await close(websocket, refusal.code, refusal.reason)
+
+
+async def converse(websocket: WebSocket, here: Room, username: str) -> None:
+    send = here.manager.send_personal_message
+    while True:
+        text = await receive_text(websocket)
+        try:
+            direct = Direct.model_validate_json(text)
+        except ValidationError:
+            message = {"sender": username, "message": text}
+            await here.manager.broadcast(message, exclude=websocket)
+            await send({"sender": "You", "message": text}, websocket)
+            continue
+        if direct.to in here.members:
+            await send(
+                {"sender": username, "message": direct.message, "direct": True},
+                here.members[direct.to],
+            )
+        else:
+            absent = f"{direct.to} is not here"
+            await send({"sender": "system", "message": absent}, websocket)

@@ -1,0 +1,557 @@
+"""Recipe 5: a chat that survives its members; its exercise has rooms."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from markupsafe import escape
+from starlette.websockets import WebSocketDisconnect
+from websockets.frames import Opcode
+from websockets.sync.client import ClientConnection, connect
+
+from tests.transports import Client, LiveClient, RawSession, Session, masked
+
+# Names that a page or an address may stumble over, and that are names all the same.
+STRANGE = ['a"b', "O'Brien", "a#b", "a\\b", "a?b=1&c", "<b>x", "名前", "x" * 32]
+NOBODYS = [
+    "",
+    " ",
+    "a\nb",
+    "x" * 33,
+    " SYSTEM ",
+    "you",
+    "\0",
+    "\x1b[31mred",
+    "a\u200bb",
+    "a/b",
+]
+# Texts that end their sender's connection.
+TOO_LONG = "é" * 32_769
+
+
+def closed(code: int, reason: str = "") -> dict[str, Any]:
+    """A close as TestClient's `receive()` gives it."""
+    return {"type": "websocket.close", "code": code, "reason": reason}
+
+
+def system(message: str) -> dict[str, Any]:
+    return {"sender": "system", "message": message}
+
+
+def said(sender: str, message: str) -> dict[str, Any]:
+    return {"sender": sender, "message": message}
+
+
+def chatroom(name: str) -> str:
+    """The address of the room's page and socket for a user."""
+    return "/chatroom/" + quote(name, safe="")
+
+
+def refused(client: Client, url: str) -> WebSocketDisconnect:
+    """What a handshake that must be refused is answered with."""
+    with pytest.raises(WebSocketDisconnect) as refusal, client.websocket_connect(url):
+        pass
+    return refusal.value
+
+
+def talk(talker: Session, others: list[Session], name: str, text: str) -> None:
+    """Say something, and see it arrive at the talker and at the others."""
+    talker.send_text(text)
+    assert talker.receive_json() == said("You", text)
+    for other in others:
+        assert other.receive_json() == said(name, text)
+
+
+def test_a_conversation(client: Client) -> None:
+    with client.websocket_connect("/chatroom/ada") as ada:
+        with client.websocket_connect("/chatroom/bob") as bob:
+            assert ada.receive_json() == system("bob joined the chat")
+            for text in ("Hello!", "", "名前", '{"a": 1}', "<b>", "x" * 65_536):
+                talk(bob, [ada], "bob", text)
+        assert ada.receive_json() == system("bob left the chat")
+    assert client.log[:3] == [
+        ("INFO", "ada joined the chat"),
+        ("INFO", "bob joined the chat"),
+        ("INFO", "bob says: Hello!"),
+    ]
+    assert client.log[-2:] == [
+        ("INFO", "bob left the chat"),
+        ("INFO", "ada left the chat"),
+    ]
+
+
+def test_the_log_cannot_be_forged(client: Client) -> None:
+    with client.websocket_connect("/chatroom/ada") as ada:
+        talk(ada, [], "ada", "hi\nINFO:     bob left\x1b[31m\u2028名\\n")
+    line = r"ada says: hi\nINFO:     bob left\x1b[31m\u2028名\n"
+    assert client.log[1] == ("INFO", line)
+
+
+@pytest.mark.parametrize("name", NOBODYS)
+def test_names_that_nobody_may_have(client: Client, name: str) -> None:
+    refused(client, f"/chatroom/{quote(name, safe='')}")
+    assert client.get(f"/chatroom/{quote(name, safe='')}").status_code in {404, 422}
+    assert client.log == []
+
+
+@pytest.mark.live
+def test_a_refused_name_is_a_403(client: LiveClient) -> None:
+    refusal = refused(client, "/chatroom/system")
+    assert refusal.status_code == 403  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_strange_names(client: Client, name: str) -> None:
+    with client.websocket_connect("/chatroom/ada") as ada:
+        with client.websocket_connect(f"/chatroom/{quote(name, safe='')}") as other:
+            assert ada.receive_json() == system(f"{name} joined the chat")
+            talk(other, [ada], name, "hi")
+        assert ada.receive_json() == system(f"{name} left the chat")
+    page = client.get(f"/chatroom/{quote(name, safe='')}").text
+    assert f'id="ws-id">{escape(name)}</strong>' in page
+
+
+def test_two_may_share_a_name(client: Client) -> None:
+    with client.websocket_connect("/chatroom/ada") as one:
+        with client.websocket_connect("/chatroom/ada") as other:
+            assert one.receive_json() == system("ada joined the chat")
+            talk(other, [one], "ada", "hi")
+        assert one.receive_json() == system("ada left the chat")
+        talk(one, [], "ada", "hi")
+
+
+def test_a_broken_rule_ends_its_sender_alone(client: Client) -> None:
+    with client.websocket_connect("/chatroom/ada") as ada:
+        for rule in (closed(1003, "Text only"), closed(1009, "Too long a text")):
+            with client.websocket_connect("/chatroom/bob") as bob:
+                assert ada.receive_json() == system("bob joined the chat")
+                if rule["code"] == 1003:
+                    bob.send_bytes(b"bytes")
+                else:
+                    bob.send_text(TOO_LONG)
+                assert bob.receive() == rule
+            assert ada.receive_json() == system("bob left the chat")
+            talk(ada, [], "ada", "still here")
+
+
+@pytest.mark.live
+def test_more_than_uvicorn_takes(client: LiveClient) -> None:
+    with client.websocket_connect("/chatroom/ada") as ada:
+        with client.websocket_connect("/chatroom/bob") as bob:
+            ada.receive_json()
+            bob.send_text("x" * 17 * 2**20)
+            assert bob.receive()["code"] == 1009
+        assert ada.receive_json() == system("bob left the chat")
+
+
+def until(session: Session, last: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What a session receives before `last`."""
+    while (message := session.receive_json()) != last:
+        yield message
+
+
+@pytest.mark.live
+@pytest.mark.settings(SEND_TIMEOUT=0.5)
+def test_a_room_of_twenty_loses_six(client: LiveClient) -> None:
+    """Five are cut by TCP reset and one never reads, while fourteen talk."""
+    rounds = [f"{n} " + "x" * 1_000 for n in range(30)]
+    lost = [f"doomed{n}" for n in range(5)] + ["deaf"]
+    with ExitStack() as stack:
+
+        def enter(name: str) -> Session:
+            return stack.enter_context(client.websocket_connect(f"/chatroom/{name}"))
+
+        def enter_raw(name: str) -> RawSession:
+            window = 4096 if name == "deaf" else None
+            return stack.enter_context(client.raw(f"/chatroom/{name}", window=window))
+
+        others = {f"{n}": enter(f"{n}") for n in range(14)}
+        doomed = [enter_raw(name) for name in lost]
+        for n, text in enumerate(rounds):
+            for other in others.values():
+                other.send_text(text)
+            if n % 5 == 2 and n < 25:
+                # In the midst of what everybody sends, and of a frame of its own.
+                doomed[n // 5].write(masked(Opcode.TEXT, b"half a message")[:8])
+                doomed[n // 5].cut()
+        for name, other in others.items():
+            said_by: dict[str, list[str]] = {each: [] for each in others}
+            left: list[str] = []
+            while sum(map(len, said_by.values())) < 14 * 30 or len(left) < 6:
+                message = other.receive_json()
+                if message["sender"] == "system":
+                    left += [message["message"]] if "left" in message["message"] else []
+                else:
+                    sender = name if message["sender"] == "You" else message["sender"]
+                    said_by[sender].append(message["message"])
+            assert said_by == dict.fromkeys(others, rounds)
+            assert sorted(left) == sorted(f"{each} left the chat" for each in lost)
+
+
+@pytest.mark.live
+@pytest.mark.settings(SEND_TIMEOUT=0.5)
+@pytest.mark.parametrize("stalled", [1, 3])
+def test_who_does_not_read_is_let_go(client: LiveClient, stalled: int) -> None:
+    with ExitStack() as stack:
+        deaf = [
+            stack.enter_context(client.raw("/chatroom/deaf", window=4096))
+            for _ in range(stalled)
+        ]
+        bob = stack.enter_context(client.websocket_connect("/chatroom/bob"))
+        ada = stack.enter_context(client.websocket_connect("/chatroom/ada"))
+        assert bob.receive_json() == system("ada joined the chat")
+        heard: list[str] = []
+        leaves, sent = 0, 0
+        while leaves < stalled:
+            assert sent < 300, "nobody was let go"
+            text = f"{sent} " + "x" * 8_000
+            sent += 1
+            ada.send_text(text)
+            leaves += len(list(until(ada, said("You", text))))
+            while sent > len(heard):
+                message = bob.receive_json()
+                if message["sender"] == "ada":
+                    heard.append(message["message"].split()[0])
+        assert heard == [f"{n}" for n in range(sent)]
+        # What it had been sent is there, in order and without a gap; then the end.
+        came = []
+        while (message := deaf[0].receive())["type"] == "websocket.send":
+            text = json.loads(message["text"])["message"]
+            came += [text.split()[0]] if text.endswith("x") else []
+        assert came == [f"{n}" for n in range(len(came))]
+        assert message["code"] in {1013, 1006}
+
+
+@pytest.mark.live
+def test_shutdown(client: LiveClient) -> None:
+    with ExitStack() as stack:
+        room = [
+            stack.enter_context(client.websocket_connect(f"/chatroom/{n}"))
+            for n in range(20)
+        ]
+        assert client.shut_down()
+        for n, member in enumerate(room):
+            for later in range(n + 1, 20):
+                assert member.receive_json() == system(f"{later} joined the chat")
+            assert member.receive()["code"] == 1012
+    leaves = [line for _, line in client.log if line.endswith("left the chat")]
+    assert len(leaves) == 20
+
+
+def talk_until_nothing_comes(talker: ClientConnection) -> None:
+    try:
+        for _ in range(300):
+            talker.send("x" * 65_536)
+            talker.recv(timeout=1)
+    except TimeoutError:
+        return
+    raise AssertionError("the room went on")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a signal")
+def test_ctrl_c_with_a_client_that_does_not_read() -> None:
+    command = [sys.executable, "-m", "uvicorn", "recipes.r05_chat.main:app"]
+    command += ["--port", "0", "--timeout-graceful-shutdown", "1"]
+    environment = os.environ | {"SEND_TIMEOUT": "60"}
+    lines: list[str] = []
+    with (
+        subprocess.Popen(
+            command, env=environment, stderr=subprocess.PIPE, text=True
+        ) as server,
+        ExitStack() as stack,
+    ):
+        stack.callback(server.kill)
+        assert server.stderr is not None
+        running = next(line for line in server.stderr if "running on" in line)
+        log = threading.Thread(target=lines.extend, args=(server.stderr,))
+        log.start()
+        room = running.split()[4].replace("http", "ws") + "/chatroom"
+        deaf, ada = (
+            stack.enter_context(
+                connect(
+                    f"{room}/{name}",
+                    proxy=None,
+                    compression=None,
+                    max_queue=1,
+                    close_timeout=0.1,
+                )
+            )
+            for name in ("deaf", "ada")
+        )
+        deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        talk_until_nothing_comes(ada)
+        server.send_signal(signal.SIGINT)
+        server.wait(timeout=5)
+        log.join(timeout=5)
+    assert any("timeout graceful shutdown exceeded" in line for line in lines)
+    raised = [
+        line for line in lines if re.match(r"[\w.]+(Error|Disconnect\w*)\b", line)
+    ]
+    assert [line for line in raised if "CancelledError" not in line] == []
+
+
+# The exercise
+
+
+@pytest.mark.task(
+    "In a room everyone else sees who joins and what is said, and the sender sees You",
+    hints=[
+        "Which connections does a broadcast go to, and who is left out of it?",
+        "The manager's broadcast() takes the socket to exclude.",
+        "Answer the sender with send_personal_message().",
+    ],
+)
+def test_talks_in_a_room(client: Client) -> None:
+    with (
+        client.websocket_connect("/rooms/talks/ada") as ada,
+        client.websocket_connect("/rooms/talks/bob") as bob,
+    ):
+        assert ada.receive_json() == system("bob joined the chat")
+        for text in ("Hello!", "", '{"not": "for one"}'):
+            talk(bob, [ada], "bob", text)
+            talk(ada, [bob], "ada", text)
+        talk(bob, [ada], "bob", "Bye!")
+
+
+@pytest.mark.task(
+    "What is said in one room is not heard in another",
+    hints=[
+        "How many managers are there, and who shares one?",
+        "A dict from the room's name to its manager will do.",
+    ],
+)
+def test_rooms_are_apart(client: Client) -> None:
+    with (
+        client.websocket_connect("/rooms/here/ada") as ada,
+        client.websocket_connect("/rooms/there/bob") as bob,
+        client.websocket_connect("/rooms/here/cy") as cy,
+    ):
+        ada.receive_json()  # cy joined, or what an answer makes of it
+        ada.send_text("Only for here")
+        assert said("ada", "Only for here") in [cy.receive_json()]
+        # The next that bob gets is his own: he has heard nothing of it.
+        bob.send_text("Only for there")
+        assert bob.receive_json()["message"] == "Only for there"
+
+
+@pytest.mark.live
+@pytest.mark.task(
+    "Leaving is announced once, however it happens",
+    hints=[
+        "An except clause does not see every end: a binary frame is one, too.",
+        "finally runs at every end. Take the client out first, then tell the others.",
+    ],
+)
+def test_leaving_is_announced_once(client: LiveClient) -> None:
+    with client.websocket_connect("/rooms/leaving/ada") as ada:
+        for end in ("close", "bytes", "too long", "cut"):
+            with client.raw("/rooms/leaving/bob") as bob:
+                ada.receive_json()
+                match end:
+                    case "close":
+                        bob.write(masked(Opcode.CLOSE, b""))
+                    case "bytes":
+                        bob.send_bytes(b"bytes")
+                        assert bob.receive() == closed(1003, "Text only")
+                    case "too long":
+                        bob.send_text(TOO_LONG)
+                        assert bob.receive()["code"] == 1009
+                    case "cut":
+                        bob.cut()
+            assert ada.receive_json() == system("bob left the chat")
+            # Once: the next that comes is ada's own.
+            ada.send_text("Who is here?")
+            assert ada.receive_json()["message"] == "Who is here?"
+
+
+@pytest.mark.task(
+    "GET /rooms/{room} lists the names in the room, sorted",
+    hints=[
+        "Where are the names of a room kept, and when does one leave it?",
+        "A dict from name to socket for each room; sorted() of it gives the names.",
+        "Take the name off before the others hear that it left.",
+    ],
+)
+def test_lists_the_users(client: Client) -> None:
+    with client.websocket_connect("/rooms/list/cy") as cy:
+        with client.websocket_connect("/rooms/list/" + quote('名 "x"')):
+            with client.websocket_connect("/rooms/list/ada"):
+                users = client.get("/rooms/list").json()["users"]
+                assert users == ["ada", "cy", '名 "x"']
+            assert client.get("/rooms/list").json() == {"users": ["cy", '名 "x"']}
+        assert client.get("/rooms/list").json() == {"users": ["cy"]}
+        cy.close()
+
+
+@pytest.mark.live
+@pytest.mark.task(
+    "A room is forgotten when the last has left: HTTP 404, however they left",
+    hints=[
+        "An empty room and no room are the same to who asks.",
+        "When the last name is gone, delete the room, in finally.",
+    ],
+)
+def test_an_empty_room_is_forgotten(client: LiveClient) -> None:
+    for end in ("close", "bytes", "cut"):
+        assert client.get("/rooms/empty").status_code == 404
+        with client.raw("/rooms/empty/ada") as ada:
+            assert client.get("/rooms/empty").json() == {"users": ["ada"]}
+            if end == "bytes":
+                ada.send_bytes(b"bytes")
+                ada.receive()
+            elif end == "cut":
+                ada.cut()
+    assert client.get("/rooms/empty").status_code == 404
+    # A name that nobody may have opens no room.
+    for name in (" ", "You", "x" * 33):
+        refused(client, f"/rooms/empty/{quote(name, safe='')}")
+        assert client.get("/rooms/empty").status_code == 404
+
+
+@pytest.mark.live
+@pytest.mark.settings(SEND_TIMEOUT=0.5)
+@pytest.mark.task(
+    "Who does not read is let go after SEND_TIMEOUT, and costs nobody a message",
+    hints=[
+        "The manager bounds each send, and ends the handler of who is too slow.",
+        "Work inside of what connect() returns, and send through the manager only.",
+    ],
+)
+def test_who_does_not_read_leaves_the_room(client: LiveClient) -> None:
+    with (
+        client.raw("/rooms/slow/deaf", window=4096),
+        client.websocket_connect("/rooms/slow/bob") as bob,
+        client.websocket_connect("/rooms/slow/ada") as ada,
+    ):
+        assert bob.receive_json() == system("ada joined the chat")
+        heard: list[dict[str, Any]] = []
+        sent: list[dict[str, Any]] = []
+        while system("deaf left the chat") not in heard:
+            assert len(sent) < 300, "the client that does not read was not let go"
+            text = f"{len(sent)} " + "x" * 8_000
+            sent.append(said("ada", text))
+            ada.send_text(text)
+            while ada.receive_json()["sender"] == "system":
+                pass
+            heard.append(bob.receive_json())
+        while len(heard) <= len(sent):
+            heard.append(bob.receive_json())
+        heard.remove(system("deaf left the chat"))
+        assert heard == sent
+
+
+@pytest.mark.live
+@pytest.mark.task(
+    "A name that is in the room already is refused with HTTP 409",
+    level="more",
+    hints=[
+        "Before accept() an HTTPException is a real HTTP answer (recipe 4).",
+        "Check and take the name in one step, with no await between.",
+        "Who is refused must not give back the name of who has it.",
+    ],
+)
+def test_a_name_is_taken(client: LiveClient) -> None:
+    for _ in range(2):  # the second time, it is free again
+        with client.websocket_connect("/rooms/taken/ada") as ada:
+            refusal = refused(client, "/rooms/taken/ada")
+            assert refusal.status_code == 409  # type: ignore[attr-defined]
+            assert client.get("/rooms/taken").json() == {"users": ["ada"]}
+            with client.websocket_connect("/rooms/elsewhere/ada") as other:
+                other.send_text("Here I may be ada")
+                assert other.receive_json()["sender"] == "You"
+            # The next that ada gets is her own: she has noticed nothing.
+            ada.send_text("Anybody?")
+            assert ada.receive_json() == said("You", "Anybody?")
+
+
+def direct(to: str, message: str) -> str:
+    return json.dumps({"to": to, "message": message})
+
+
+@pytest.mark.task(
+    'A text {"to": …, "message": …} goes to that user alone, with "direct": true',
+    level="stretch",
+    hints=[
+        "From a name to its socket: a room needs a dict of them.",
+        "A Pydantic model with the two members, and extra keys forbidden.",
+        "The sender gets nothing, not even as You.",
+    ],
+)
+def test_direct_message(client: Client) -> None:
+    with (
+        client.websocket_connect("/rooms/direct/ada") as ada,
+        client.websocket_connect("/rooms/direct/bob") as bob,
+        client.websocket_connect("/rooms/direct/cy") as cy,
+    ):
+        for session in (ada, ada, bob):
+            assert session.receive_json()["sender"] == "system"
+        ada.send_text(direct("bob", "psst"))
+        assert bob.receive_json() == said("ada", "psst") | {"direct": True}
+        talk(ada, [bob, cy], "ada", "To everybody")
+
+
+@pytest.mark.task(
+    "A direct message to somebody who is not there: the system tells the sender",
+    level="stretch",
+    hints=[
+        "Look the name up before you send.",
+        "Only the sender hears of it, from the sender system.",
+    ],
+)
+def test_direct_message_to_nobody(client: Client) -> None:
+    with (
+        client.websocket_connect("/rooms/nobody/ada") as ada,
+        client.websocket_connect("/rooms/nobody/bob") as bob,
+        client.websocket_connect("/rooms/elsewhere/cy"),
+    ):
+        assert ada.receive_json()["sender"] == "system"
+        for name in ("cy", "system", ""):
+            ada.send_text(direct(name, "psst"))
+            assert ada.receive_json() == system(f"{name} is not here")
+        ada.send_text("To everybody")
+        assert bob.receive_json()["message"] == "To everybody"
+
+
+ORDINARY = [
+    "{}",
+    "null",
+    '["bob", "psst"]',
+    '{"to": "bob"}',
+    '{"to": "bob", "message": 5}',
+    '{"to": 5, "message": "psst"}',
+    '{"to": "bob", "message": "psst", "from": "cy"}',
+    '{"to": "bob", "message": "\\ud800"}',
+    '{"to": "bob", "message": "psst"} ?',
+    '{"to": "bob", "message": %s}' % ("[" * 60_000),
+    "9" * 5_000,
+]
+
+
+@pytest.mark.task(
+    "Any other text, JSON or not, is an ordinary text",
+    level="stretch",
+    hints=[
+        "What does not validate is said to everybody, as it came.",
+        "json.loads() breaks on some of these in its own ways; "
+        "model_validate_json() raises ValidationError for all of them.",
+    ],
+)
+def test_other_json_is_ordinary(client: Client) -> None:
+    with (
+        client.websocket_connect("/rooms/ordinary/ada") as ada,
+        client.websocket_connect("/rooms/ordinary/bob") as bob,
+    ):
+        assert ada.receive_json()["sender"] == "system"
+        for text in ORDINARY:
+            ada.send_text(text)
+            assert bob.receive_json() == said("ada", text)
