@@ -77,8 +77,9 @@ def test_a_client_that_sends_and_never_reads(client: LiveClient) -> None:
         peer.receive_text()
         peer.stall(masked(Opcode.TEXT, b"Hello!"))
         peer.cut()
-    assert client.log[-1] == BY_CLIENT
-    assert client.log.count(BY_CLIENT) == 1
+    # How much is logged depends on the system's buffers, and may be cut off here.
+    assert client.log[0] == ("INFO", "Message received: Hello!")
+    assert BY_SERVER not in client.log
 
 
 @pytest.mark.live

@@ -18,7 +18,7 @@ from recipes.workbench.catalog import ROOT
 # Seconds. Importing FastAPI on a busy laptop takes a few of them.
 START_TIMEOUT = 10.0
 STOP_TIMEOUT = 5.0
-# What is kept of the app's log lines, and of the lines that it prints.
+# What is kept of the app's log lines in a test, and of the lines that it prints.
 MOST_LOGGED = 20_000
 MOST_PRINTED = 400
 
@@ -74,6 +74,7 @@ class AppServer:
         self.output: deque[str] = deque(maxlen=MOST_PRINTED)
         self._news = threading.Condition()
         self._reports_ended = False
+        self._logged = 0
         environment = {k: os.environ[k] for k in PASSED_ON if k in os.environ}
         environment |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         environment |= {key: str(value) for key, value in settings.items()}
@@ -103,13 +104,12 @@ class AppServer:
 
     def _follow_reports(self) -> None:
         assert self._process.stdout is not None
-        logged = 0
         for line in self._process.stdout:
             report = json.loads(line)
-            logged += report["event"] == "log"
-            if report["event"] == "log" and logged > MOST_LOGGED:
-                continue
             with self._news:
+                self._logged += report["event"] == "log"
+                if report["event"] == "log" and self._logged > MOST_LOGGED:
+                    continue
                 self.reports.append(report)
                 self._news.notify_all()
         with self._news:
@@ -148,6 +148,7 @@ class AppServer:
     def count(self) -> int:
         """How many reports there are: where the next test's begin."""
         with self._news:
+            self._logged = 0
             return len(self.reports)
 
     def log(self, since: int = 0) -> list[tuple[str, str]]:
