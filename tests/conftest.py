@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import httpx2
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
@@ -97,6 +98,8 @@ class Servers:
             raise StartError(sentence)
         server = self.running.get(target)
         if server is None or not server.alive:
+            if server is not None:
+                server.kill()
             try:
                 server = AppServer(name, file, dict(settings))
             except StartError as error:
@@ -214,6 +217,8 @@ def in_words(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
         return f"Instead of a message came the end: code {error.code}{reason}."
     if text.startswith("DID NOT RAISE") and "WebSocketDisconnect" in text:
         return "The handshake was accepted; it should have been refused."
+    if isinstance(error, ConnectionRefusedError | httpx2.ConnectError):
+        return "Nobody answers any more: your app has ended its own program."
     if isinstance(error, KeyError) and text in {"'text'", "'bytes'"}:
         other = {"'text'": "binary", "'bytes'": "text"}[text]
         return f"The message that came is {other}; the other kind was expected."

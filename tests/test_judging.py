@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,56 @@ def test_missing_answer(tmp_path: Path) -> None:
     for verdict in judge(RECIPE, tmp_path):
         assert "exercise.py" in verdict.failure
         assert "There is no" in verdict.failure
+
+
+# Put before the reference, these leave it right, and make trouble beside.
+TROUBLE = {
+    "writes where it should not": (
+        "import os\n"
+        "for n in range(3, 30):\n"
+        "    try:\n"
+        '        os.write(n, b\'\\xff[1]\\n[]\\n{"event": "crash"}\\n\')\n'
+        "    except OSError:\n"
+        "        pass\n"
+    ),
+    "leaves a process behind": (
+        "import subprocess, sys\n"
+        "late = [sys.executable, '-c', 'import time; time.sleep(20)']\n"
+        "subprocess.Popen(late, start_new_session=True)\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+def test_right_answer_that_makes_trouble(trouble: str, tmp_path: Path) -> None:
+    solution = catalog.solution(RECIPE).read_text(encoding="utf-8")
+    answer = tmp_path / "exercise.py"
+    answer.write_text(TROUBLE[trouble] + solution, encoding="utf-8")
+    since = time.monotonic()
+    assert all(verdict.passed for verdict in judge_file(RECIPE, answer))
+    assert time.monotonic() - since < 15
+
+
+def test_answer_that_ends_its_program_in_the_handler(tmp_path: Path) -> None:
+    recipe = "r04_errors"
+    solution = catalog.solution(recipe).read_text(encoding="utf-8")
+    (tmp_path / recipe).mkdir()
+    (tmp_path / recipe / "exercise.py").write_text(
+        solution.replace("    wrong = 0\n", "    import os; os._exit(1)\n", 1),
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "pytest", str(catalog.tests(recipe))]
+    done = subprocess.run(
+        [*command, f"--submission={tmp_path}"],
+        cwd=catalog.ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "5 failed" in done.stdout
+    assert "Nobody answers any more" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_only_the_exercise_is_taken_from_a_submission(tmp_path: Path) -> None:

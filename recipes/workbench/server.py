@@ -11,7 +11,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import NoneType
+from typing import IO, Any, NamedTuple
 
 from recipes.workbench.catalog import ROOT
 
@@ -21,6 +22,9 @@ STOP_TIMEOUT = 5.0
 # What is kept of the app's log lines in a test, and of the lines that it prints.
 MOST_LOGGED = 20_000
 MOST_PRINTED = 400
+
+# Pipes that cannot be closed, since a process that an app started holds them.
+HELD: list[IO[bytes] | None] = []
 
 # What an app may see of the environment it is started from: enough to run Python.
 # A setting left in the learner's shell must not change what the tests see.
@@ -46,6 +50,32 @@ class Crash(NamedTuple):
     message: str
     line: int | None
     traceback: str
+
+
+FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
+    "ready": {"port": (int,)},
+    "failed": {"kind": (str,), "message": (str,), "line": (int, NoneType)},
+    "log": {"level": (str,), "message": (str,)},
+    "crash": {
+        "kind": (str,),
+        "message": (str,),
+        "line": (int, NoneType),
+        "traceback": (str,),
+    },
+    "begin": {"peer": (int,)},
+    "end": {"peer": (int,)},
+}
+
+
+def understood(line: bytes) -> dict[str, Any] | None:
+    """A line as a report. None if it is none: an app can write to any descriptor."""
+    try:
+        report = json.loads(line)
+        fields = FIELDS[report["event"]]
+        fits = all(isinstance(report[name], kind) for name, kind in fields.items())
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return report if fits else None
 
 
 class AppServer:
@@ -105,7 +135,9 @@ class AppServer:
     def _follow_reports(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            report = json.loads(line)
+            report = understood(line)
+            if report is None:
+                continue
             with self._news:
                 self._logged += report["event"] == "log"
                 if report["event"] == "log" and self._logged > MOST_LOGGED:
@@ -241,9 +273,15 @@ class AppServer:
             except PermissionError:  # macOS says so of a group of zombies
                 self._process.kill()
         self._process.wait(timeout=STOP_TIMEOUT)
-        for thread in self._threads:
-            thread.join(timeout=STOP_TIMEOUT)
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+        pipes = [self._process.stdin]
+        for thread, pipe in zip(
+            self._threads, (self._process.stdout, self._process.stderr), strict=True
+        ):
+            thread.join(timeout=1)
+            # A process that left the group may hold the other end, and closing would
+            # wait for it as the thread does.
+            (pipes if not thread.is_alive() else HELD).append(pipe)
+        for pipe in pipes:
             assert pipe is not None
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
