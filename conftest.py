@@ -33,18 +33,11 @@ def pytest_configure(config: pytest.Config) -> None:
             f"--submission={folder}: there is no such folder. It holds a folder for "
             "each recipe, as solutions/ does: DIR/r01_setup/exercise.py."
         )
-    elif folder and is_positional(config, folder):
+    elif "--submission" in config.invocation_params.args:
         raise pytest.UsageError(
             f"Write --submission={folder}, with the equals sign: without it pytest "
             "takes the folder for a place of tests and runs a conftest.py in it."
         )
-
-
-def is_positional(config: pytest.Config, folder: str) -> bool:
-    """Whether pytest, which learns its options late, loaded a conftest.py in there."""
-    inside = Path(folder).resolve()
-    loaded = (getattr(p, "__file__", None) for p in config.pluginmanager.get_plugins())
-    return any(inside in Path(file).resolve().parents for file in loaded if file)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

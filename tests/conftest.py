@@ -1,6 +1,8 @@
 """The fixture `client`, and how a failed task is told."""
 
+import os
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -11,9 +13,13 @@ import pytest
 from starlette.websockets import WebSocketDisconnect
 
 from recipes.workbench import catalog
-from recipes.workbench.server import AppServer, Crash, StartError
+from recipes.workbench.server import AppServer, Crash, StartError, in_a_line
 from tests.transports import Client, InProcessClient, LiveClient, NothingCame
 
+# Characters of a value in a failure.
+LONGEST = 2_000
+# Seconds for one test against a real server; each wait in it has a bound of its own.
+BOUND = float(os.environ.get("WORKBOOK_TEST_SECONDS") or 30)
 BROKEN = pytest.StashKey[str]()
 
 
@@ -149,8 +155,13 @@ def client(
             request.node.stash[BROKEN] = str(error)
             yield None
         else:
+            # An answer that drips byte by byte comes under no bound of a single wait.
+            watchdog = threading.Timer(BOUND, server.kill)
+            watchdog.start()
             with LiveClient(server) as client:
                 yield client
+            watchdog.cancel()
+            watchdog.join()
     else:
         if (name, file) not in modules:
             modules[name, file] = catalog.load(name, file)
@@ -190,9 +201,25 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     """What came and what was expected, one below the other."""
-    if op == "==" and len(repr(left)) < 300 and len(repr(right)) < 300:
-        return [f"received: {left!r}", f"expected: {right!r}"]
-    return None
+    if op != "==":
+        return None
+    received, expected = repr(left), repr(right)
+    if max(len(received), len(expected)) < LONGEST:
+        return [f"received: {received}", f"expected: {expected}"]
+    # Raised, not returned: pytest would still make a diff of its own, and take minutes
+    # for some that are long.
+    raise AssertionError(
+        f"received: {shortened(received)}\nexpected: {shortened(expected)}"
+    )
+
+
+def shortened(text: str) -> str:
+    """A long text from where its difference is likely to be seen: both its ends."""
+    half = LONGEST // 2
+    left_out = len(text) - LONGEST
+    if left_out <= 0:
+        return text
+    return f"{text[:half]} … {left_out:,} more … {text[-half:]}"
 
 
 class Told(str):
@@ -217,8 +244,10 @@ def in_words(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
         return f"Instead of a message came the end: code {error.code}{reason}."
     if text.startswith("DID NOT RAISE") and "WebSocketDisconnect" in text:
         return "The handshake was accepted; it should have been refused."
-    if isinstance(error, ConnectionRefusedError | httpx2.ConnectError):
-        return "Nobody answers any more: your app has ended its own program."
+    if isinstance(error, ConnectionRefusedError | httpx2.TransportError):
+        return (
+            "Nobody answers any more: your app has ended, or kept us waiting too long."
+        )
     if isinstance(error, KeyError) and text in {"'text'", "'bytes'"}:
         other = {"'text'": "binary", "'bytes'": "text"}[text]
         return f"The message that came is {other}; the other kind was expected."
@@ -248,7 +277,8 @@ def tell(item: pytest.Function, excinfo: pytest.ExceptionInfo[BaseException]) ->
         story += ["", *what.splitlines()]
         for crash in crashes_of(client, item)[:2]:
             at = f" on line {crash.line}" if crash.line else ""
-            story += ["", f"Your app raised{at}: {crash.kind}: {crash.message}"]
+            message = in_a_line(crash.message)
+            story += ["", f"Your app raised{at}: {crash.kind}: {message}"]
     else:
         story += ["", *what.splitlines()]
     hints = mark.kwargs.get("hints")

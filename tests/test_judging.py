@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recipes.workbench import catalog
-from recipes.workbench.judge import judge, judge_file
+from recipes.workbench.judge import judge, judge_file, tasks
 
 RECIPE = "r01_setup"
 BROKEN = {
@@ -62,6 +62,61 @@ def test_right_answer_that_makes_trouble(trouble: str, tmp_path: Path) -> None:
     since = time.monotonic()
     assert all(verdict.passed for verdict in judge_file(RECIPE, answer))
     assert time.monotonic() - since < 15
+
+
+def test_forged_report(tmp_path: Path) -> None:
+    """An answer may write pytest's report, and end pytest before that does."""
+    cases = "".join(f'<testcase name="{task.name}"/>' for task in tasks(RECIPE))
+    answer = tmp_path / "exercise.py"
+    answer.write_text(
+        "import os\n"
+        "command = open(f'/proc/{os.getppid()}/cmdline').read().split('\\0')\n"
+        "for word in command:\n"
+        "    if word.startswith('--junitxml='):\n"
+        "        with open(word.partition('=')[2], 'w') as report:\n"
+        f"            report.write('<testsuite>{cases}</testsuite>')\n"
+        "os.kill(os.getppid(), 9)\n",
+        encoding="utf-8",
+    )
+    assert [v for v in judge_file(RECIPE, answer) if v.passed] == []
+
+
+def test_a_long_difference_is_told_shortly(tmp_path: Path) -> None:
+    recipe = "r02_send_receive"
+    solution = catalog.solution(recipe).read_text(encoding="utf-8")
+    assert "send_bytes(" in solution
+    answer = tmp_path / "exercise.py"
+    answer.write_text(
+        solution.replace("send_bytes(", "send_bytes(b'x' * 9_999_999 + "),
+        encoding="utf-8",
+    )
+    since = time.monotonic()
+    failed = [v for v in judge_file(recipe, answer) if not v.passed]
+    assert len(failed) >= 2
+    assert all(len(verdict.failure) < 10_000 for verdict in failed)
+    assert time.monotonic() - since < 15
+
+
+def test_answer_that_drips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each wait has come to its end in time, and all together would not."""
+    recipe = "r03_disconnects"
+    answer = tmp_path / "exercise.py"
+    answer.write_text(
+        "import asyncio\n"
+        "from fastapi import FastAPI\n"
+        "from fastapi.responses import StreamingResponse\n"
+        "app = FastAPI()\n"
+        "async def drops():\n"
+        "    while True:\n"
+        "        yield b' '\n"
+        "        await asyncio.sleep(1)\n"
+        "@app.get('/connections')\n"
+        "async def connections():\n"
+        "    return StreamingResponse(drops())\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("WORKBOOK_TEST_SECONDS", "1")
+    assert [v for v in judge_file(recipe, answer) if v.passed] == []
 
 
 def test_answer_that_ends_its_program_in_the_handler(tmp_path: Path) -> None:

@@ -162,7 +162,10 @@ def test_ticks_end_at_shutdown(client: LiveClient) -> None:
 
 def connected(client: Client) -> int:
     """What the app says of its open sockets."""
-    return int(client.get("/connections").json()["connected"])
+    answer = client.get("/connections").json()
+    assert isinstance(answer, dict)
+    assert isinstance(answer.get("connected"), int), answer
+    return int(answer["connected"])
 
 
 @pytest.mark.task(

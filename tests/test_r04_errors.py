@@ -74,6 +74,15 @@ def test_binary_frame(client: Client, data: bytes) -> None:
 
 
 @pytest.mark.live
+@pytest.mark.parametrize("last", [b"", masked(Opcode.TEXT, b"\xff")])
+def test_bad_message_of_a_client_that_is_gone(client: LiveClient, last: bytes) -> None:
+    with client.raw("/ws") as peer:
+        peer.receive_text()
+        peer.write(masked(Opcode.TEXT, b"a bad message") + last)
+        peer.cut()
+
+
+@pytest.mark.live
 def test_ends_leave_no_traceback(client: LiveClient) -> None:
     with client.raw("/ws") as peer:
         peer.receive_text()
@@ -223,6 +232,7 @@ def test_answers_mistakes(client: Client) -> None:
             websocket.send_text(text)
             answer = websocket.receive_json()
             assert answer["type"] == "error"
+            assert isinstance(answer["detail"], str)
             assert 1 <= len(answer["detail"]) <= 200
             websocket.send_json({"type": "say", "text": "hi"})
             websocket.receive_json()

@@ -9,6 +9,13 @@ logger = logging.getLogger("uvicorn")
 app = FastAPI(title="Errors and exceptions")
 
 
+@app.exception_handler(WebSocketException)
+async def close(websocket: WebSocket, error: WebSocketException) -> None:
+    # As Starlette's own handler does it, but for a client that is gone already.
+    with suppress(WebSocketDisconnect, RuntimeError):
+        await websocket.close(error.code, error.reason)
+
+
 async def receive_text_only(websocket: WebSocket) -> str:
     """The next text.
 

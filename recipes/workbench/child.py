@@ -68,7 +68,10 @@ def own_line(trace: TracebackType | None, file: str) -> int | None:
 def describe(error: BaseException, file: str) -> Report:
     """An exception as a report: its class, its text and where in `file` it arose."""
     line = error.lineno if isinstance(error, SyntaxError) else None
-    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    try:
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+    except Exception:  # an exception of the app's own may fail at this, too
+        message = "(its text cannot be had)"
     return {
         "kind": type(error).__name__,
         "message": message[:LONGEST],

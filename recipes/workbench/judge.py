@@ -18,6 +18,7 @@ from recipes.workbench import catalog
 
 # Seconds for all the tasks of one exercise.
 JUDGE_TIMEOUT = 180.0
+ENDED = "The judging was ended from outside. Does the answer end other programs?"
 
 
 class Task(NamedTuple):
@@ -82,14 +83,21 @@ def judge(recipe: str, answers: Path) -> list[Verdict]:
         except subprocess.TimeoutExpired:
             trouble = f"The judging took more than {JUDGE_TIMEOUT:.0f} s."
         else:
-            if run.returncode > 1:
-                trouble = (run.stderr or run.stdout).decode(errors="replace").strip()
+            # 0 and 1 are pytest's own ends; an answer may end it in other ways.
+            if run.returncode not in {0, 1}:
+                said = (run.stderr or run.stdout).decode(errors="replace").strip()
+                trouble = said if run.returncode > 2 else ENDED
         return read_report(report, tasks(recipe), trouble)
 
 
 def read_report(report: Path, wanted: list[Task], trouble: str) -> list[Verdict]:
-    """The verdicts that a JUnit report holds for the tasks that are `wanted`."""
-    missing = trouble or "The judging ended before this task."
+    """The verdicts that a JUnit report holds for the tasks that are `wanted`.
+
+    With `trouble` the report is not to be trusted: that is every task's verdict then.
+    """
+    if trouble:
+        return [Verdict(task, trouble) for task in wanted]
+    missing = "The judging ended before this task."
     try:
         cases = ElementTree.parse(report).iter("testcase")
         told = {case.get("name"): failure_in(case) for case in cases}

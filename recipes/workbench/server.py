@@ -52,6 +52,12 @@ class Crash(NamedTuple):
     traceback: str
 
 
+def in_a_line(text: str) -> str:
+    """The text as a part of one line of at most 300 characters."""
+    line = " ".join(text.split())[:300]
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+
+
 FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     "ready": {"port": (int,)},
     "failed": {"kind": (str,), "message": (str,), "line": (int, NoneType)},
@@ -211,7 +217,8 @@ class AppServer:
         return int(report["port"])
 
     def _why_not_loaded(self, report: dict[str, Any]) -> str:
-        kind, message, line = report["kind"], report["message"], report["line"]
+        kind, line = report["kind"], report["line"]
+        message = in_a_line(report["message"])
         at = f" on line {line}" if line else ""
         if kind == "SyntaxError":
             return f"{self.label} has a syntax error{at}: {message}."
@@ -236,7 +243,7 @@ class AppServer:
         said = [line.strip() for line in self.output if line.strip()]
         return (
             f"{self.label} ended the program before it served (exit status {status})"
-            + (f"; the last it said: {said[-1][:300]}" if said else ".")
+            + (f"; the last it said: {in_a_line(said[-1])}" if said else ".")
         )
 
     @property
