@@ -222,6 +222,8 @@ class AppServer:
         at = f" on line {line}" if line else ""
         if kind == "SyntaxError":
             return f"{self.label} has a syntax error{at}: {message}."
+        if kind == "SystemExit" and message != "None" and not message.isdecimal():
+            return f"{self.label} ended the program while it was loaded: {message}"
         if kind == "SystemExit":
             return (
                 f"{self.label} ended the program while it was loaded "

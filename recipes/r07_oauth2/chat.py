@@ -1,0 +1,80 @@
+"""Recipe 5's chat, for users who were let in until their token expires."""
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+
+from fastapi import WebSocket, WebSocketDisconnect, WebSocketException, status
+
+from recipes.r07_oauth2 import ws_manager
+from recipes.r07_oauth2.tokens import Session
+from recipes.r07_oauth2.ws_manager import ConnectionManager, Message
+
+logger = logging.getLogger("uvicorn")
+manager = ConnectionManager()
+
+LONGEST_TEXT = 64 * 1024  # bytes of UTF-8
+
+
+async def chat(websocket: WebSocket, session: Session) -> None:
+    """Accept a user into the room, until one side leaves or the token expires."""
+    username = session.username
+    let_go = await manager.connect(websocket, session.expires - time.time())
+    refusal = None
+    try:
+        async with let_go:
+            await announce(f"{username} joined the chat", websocket)
+            await converse(websocket, username)
+    except WebSocketDisconnect:
+        pass
+    except TimeoutError:
+        refusal = WebSocketException(1013, "Too slow")
+        if time.time() >= session.expires:
+            refusal = WebSocketException(1008, "Token expired")
+    except WebSocketException as broken_rule:
+        refusal = broken_rule
+    finally:
+        manager.disconnect(websocket)
+        await announce(f"{username} left the chat")
+    if refusal:
+        await close(websocket, refusal.code, refusal.reason)
+
+
+async def announce(event: str, exclude: WebSocket | None = None) -> None:
+    logger.info("%s", event)
+    await manager.broadcast({"sender": "system", "message": event}, exclude)
+
+
+async def converse(websocket: WebSocket, username: str) -> None:
+    while True:
+        text = await receive_text(websocket)
+        logger.info("%s says: %s", username, printable(text))
+        await manager.broadcast({"sender": username, "message": text}, websocket)
+        mine: Message = {"sender": "You", "message": text}
+        await manager.send_personal_message(mine, websocket)
+
+
+async def receive_text(websocket: WebSocket) -> str:
+    message = await websocket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message["code"], message.get("reason"))
+    text: str | None = message.get("text")
+    if text is None:
+        raise WebSocketException(status.WS_1003_UNSUPPORTED_DATA, "Text only")
+    if len(text.encode()) > LONGEST_TEXT:
+        raise WebSocketException(status.WS_1009_MESSAGE_TOO_BIG, "Too long a text")
+    return text
+
+
+def printable(text: str) -> str:
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
+    )
+
+
+async def close(websocket: WebSocket, code: int, reason: str) -> None:
+    # The client may be gone, or may not read: then it cannot be told.
+    with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+        async with asyncio.timeout(ws_manager.SEND_TIMEOUT):
+            await websocket.close(code, reason)

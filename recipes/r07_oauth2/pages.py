@@ -1,0 +1,10 @@
+"""The pages: `login.html` takes `next` and `error`, `chat.html` takes `username`."""
+
+from pathlib import Path
+
+from fastapi.staticfiles import StaticFiles
+from fastapi.templating import Jinja2Templates
+
+HERE = Path(__file__).parent
+templates = Jinja2Templates(HERE / "templates")
+static = StaticFiles(directory=HERE / "static")

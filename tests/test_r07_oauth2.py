@@ -1,0 +1,633 @@
+"""Recipe 7: who may open a socket; its exercise is a chat behind a login."""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import jwt
+import pytest
+from starlette.types import Message
+from starlette.websockets import WebSocketDisconnect
+from websockets.frames import Opcode
+
+from recipes.r07_oauth2 import main, tokens, users
+from recipes.workbench.server import AppServer, StartError
+from tests.transports import Client, LiveClient, masked
+
+SECRET = "a secret that only this test knows"
+USER = {"username": "johndoe", "password": "secret"}
+
+
+def closed(code: int, reason: str = "") -> dict[str, Any]:
+    """A close as TestClient's `receive()` gives it."""
+    return {"type": "websocket.close", "code": code, "reason": reason}
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def token_of(
+    client: Client, username: str = "johndoe", password: str = "secret"
+) -> str:
+    form = {"username": username, "password": password}
+    answer = client.post("/token", data=form)
+    assert answer.status_code == 200
+    assert answer.json()["token_type"] == "bearer"
+    return str(answer.json()["access_token"])
+
+
+def ticket_of(client: Client, token: str) -> str:
+    return str(client.post("/ticket", headers=bearer(token)).json()["ticket"])
+
+
+def refusal(
+    client: Client, url: str, headers: dict[str, str] | None = None
+) -> httpx2.Response:
+    """The HTTP answer to a handshake that must be refused."""
+    with (
+        pytest.raises(WebSocketDisconnect) as refused,
+        client.websocket_connect(url, headers=dict(headers or {})),
+    ):
+        pass
+    assert isinstance(refused.value, httpx2.Response), "closed, not refused"
+    return refused.value
+
+
+# What all stages have in common
+
+
+@pytest.mark.parametrize(
+    ("stage", "url"),
+    [
+        pytest.param(stage, url, marks=pytest.mark.module(stage))
+        for stage, url in [
+            ("step1_insecure", "/secured-ws?username=johndoe"),
+            ("step2_fake_token", "/secured-ws"),
+            ("main", "/secured-ws"),
+        ]
+    ],
+)
+def test_the_conversation(client: Client, stage: str, url: str) -> None:
+    headers = {} if stage == "step1_insecure" else bearer(token_of(client))
+    with client.websocket_connect(url, headers=headers) as websocket:
+        assert websocket.receive_text() == "Welcome johndoe!"
+        for text in ("Hello!", "", "名前"):
+            websocket.send_text(text)
+            assert websocket.receive_text() == f"You wrote: {text}"
+        websocket.send_bytes(b"bytes")
+        assert websocket.receive() == closed(1003, "Text only")
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        pytest.param(stage, marks=pytest.mark.module(stage))
+        for stage in ("step2_fake_token", "main")
+    ],
+)
+def test_wrong_credentials(client: Client, stage: str) -> None:
+    wrong = [("johndoe", "secret2"), ("nobody", "secret"), ("JohnDoe", "secret")]
+    wrong += [("johndoe", "x" * 100_000), ("a\0b", "\0")]
+    for username, password in wrong:
+        form = {"username": username, "password": password}
+        answer = client.post("/token", data=form)
+        assert answer.status_code == 400
+        assert answer.json() == {"detail": "Incorrect username or password"}
+
+
+def test_an_unknown_user_costs_as_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = []
+
+    class Counting:
+        def verify(self, password: str, hashed: str) -> bool:
+            checked.append(hashed)
+            return True
+
+    monkeypatch.setattr(users, "password_hash", Counting())
+    assert users.authenticate("johndoe", "secret")
+    assert not users.authenticate("nobody", "secret")
+    # One check each, of the same algorithm with the same parameters.
+    assert [each.split("$")[:4] for each in checked] == [
+        users.NOBODYS.split("$")[:4],
+        users.NOBODYS.split("$")[:4],
+    ]
+
+
+@pytest.mark.live
+@pytest.mark.module("step1_insecure")
+def test_step1_wants_a_name(client: LiveClient) -> None:
+    assert refusal(client, "/secured-ws").status_code == 403
+
+
+@pytest.mark.module("step2_fake_token")
+def test_step2_lets_in_who_can_guess(client: Client) -> None:
+    assert token_of(client) == "tokenizedjohndoe"
+    headers = bearer("tokenizedjanedoe")
+    with client.websocket_connect("/secured-ws", headers=headers) as websocket:
+        assert websocket.receive_text() == "Welcome janedoe!"
+
+
+NO_TOKENS = [
+    *("", "Bearer", "Bearer ", "Basic x", "Basic am9obmRvZTpzZWNyZXQ="),
+    *("johndoe", "Bearer johndoe", "Bearer tokenized", "Bearer tokenizednobody"),
+    *("Bearer a b c", "Bearer a.b.c", "Bearer ..", "Bearer, Bearer x"),
+]
+
+
+@pytest.mark.parametrize("header", NO_TOKENS)
+@pytest.mark.parametrize(
+    "stage",
+    [
+        pytest.param(stage, marks=pytest.mark.module(stage))
+        for stage in ("step2_fake_token", "main")
+    ],
+)
+def test_no_token(client: Client, stage: str, header: str) -> None:
+    for headers in ({}, {"Authorization": header}):
+        refused = refusal(client, "/secured-ws", headers)
+        assert refused.status_code == 401
+        assert refused.headers["WWW-Authenticate"] == "Bearer"
+
+
+# Stage 3
+
+
+def test_a_token_opens_http_and_sockets(client: Client) -> None:
+    token = token_of(client, "janedoe", "secret2")
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims["sub"] == "janedoe"
+    assert abs(claims["exp"] - claims["iat"] - 1800) < 1
+    answer = client.post("/ticket", headers=bearer(token))
+    assert answer.status_code == 200
+    for headers in ({}, bearer("x"), {"Authorization": token}):
+        refused = client.post("/ticket", headers=headers)
+        assert refused.status_code == 401
+        assert refused.headers["WWW-Authenticate"] == "Bearer"
+
+
+def part(value: object) -> str:
+    data = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def claims(**changes: Any) -> dict[str, Any]:
+    now = time.time()
+    right = {"sub": "johndoe", "aud": tokens.AUDIENCE, "iat": now, "exp": now + 60}
+    return {k: v for k, v in (right | changes).items() if v is not None}
+
+
+def signed(key: str = SECRET, algorithm: str = "HS256", **changes: Any) -> str:
+    return jwt.encode(claims(**changes), key, algorithm)
+
+
+def altered() -> str:
+    head, _, signature = signed().split(".")
+    return f"{head}.{part(claims(sub='janedoe'))}.{signature}"
+
+
+FORGED: dict[str, Callable[[], str]] = {
+    "another user, signature kept": altered,
+    "signature cut off": lambda: signed().rpartition(".")[0] + ".",
+    "alg none": lambda: f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims())}.",
+    "another key": lambda: signed("another secret, as long as the first"),
+    "another algorithm": lambda: signed(SECRET * 2, "HS512"),
+    "the same key, another algorithm": lambda: signed(SECRET * 2, "HS384"),
+    "expired just now": lambda: signed(exp=time.time() - 0.01),
+    "expired long ago": lambda: signed(exp=0),
+    "never expires": lambda: signed(exp=None),
+    "expires some time": lambda: signed(exp="tomorrow"),
+    "not yet valid": lambda: signed(nbf=time.time() + 60),
+    "made tomorrow": lambda: signed(iat=time.time() + 86_400),
+    "made never": lambda: signed(iat=None),
+    "another audience": lambda: signed(aud="somebody else"),
+    "no audience": lambda: signed(aud=None),
+    "nobody's": lambda: signed(sub=None),
+    "a user who is deleted": lambda: signed(sub="formerdoe"),
+    "a header of brackets": lambda: f"{part(b'[' * 5_000)}.{part({})}.x",
+    "a header of digits": lambda: f"{part(b'9' * 5_000)}.{part({})}.x",
+}
+
+
+@pytest.mark.live
+@pytest.mark.settings(JWT_SECRET=SECRET)
+@pytest.mark.parametrize("what", FORGED)
+def test_forged_tokens(client: LiveClient, what: str) -> None:
+    with client.websocket_connect("/secured-ws", headers=bearer(signed())) as right:
+        assert right.receive_text() == "Welcome johndoe!"
+    refused = refusal(client, "/secured-ws", bearer(FORGED[what]()))
+    assert refused.status_code == 401
+    assert refused.headers["WWW-Authenticate"] == "Bearer"
+    assert client.log == []
+
+
+@pytest.mark.live
+@pytest.mark.settings(TOKEN_SECONDS=1)
+def test_a_socket_ends_with_its_token(client: LiveClient) -> None:
+    token = token_of(client)
+    expires = jwt.decode(token, options={"verify_signature": False})["exp"]
+    by_ticket = f"/secured-ws?ticket={ticket_of(client, token)}"
+    with (
+        client.websocket_connect("/secured-ws", headers=bearer(token)) as one,
+        client.websocket_connect(by_ticket) as other,
+    ):
+        for websocket in (one, other):
+            assert websocket.receive_text() == "Welcome johndoe!"
+        for websocket in (one, other):
+            assert websocket.receive() == closed(1008, "Token expired")
+            assert 0 <= time.time() - expires < 1
+    assert refusal(client, "/secured-ws", bearer(token)).status_code == 401
+    assert client.post("/ticket", headers=bearer(token)).status_code == 401
+
+
+@pytest.mark.live
+@pytest.mark.settings(TOKEN_SECONDS=1)
+def test_a_token_ends_for_a_client_that_does_not_read(client: LiveClient) -> None:
+    token = token_of(client)
+    with client.raw(f"/secured-ws?ticket={ticket_of(client, token)}", 4096) as peer:
+        assert peer.receive_text() == "Welcome johndoe!"
+        peer.stall(masked(Opcode.TEXT, b"x" * 500))
+        peer.cut()
+
+
+def test_a_ticket_is_good_once(client: Client) -> None:
+    ticket = ticket_of(client, token_of(client))
+    url = f"/secured-ws?ticket={ticket}"
+    with client.websocket_connect(url) as websocket:
+        assert websocket.receive_text() == "Welcome johndoe!"
+        for used in (url, "/secured-ws?ticket=", "/secured-ws?ticket=x", f"{url}x"):
+            refused = refusal(client, used)
+            assert refused.status_code == 401
+            assert refused.headers["WWW-Authenticate"] == "Bearer"
+        # A ticket that is no good is not made up for by a token that is.
+        headers = bearer(token_of(client))
+        assert refusal(client, url, headers).status_code == 401
+        websocket.send_text("Still here")
+        assert websocket.receive_text() == "You wrote: Still here"
+
+
+@pytest.mark.live
+@pytest.mark.settings(TICKET_SECONDS=0)
+def test_a_ticket_that_comes_late(client: LiveClient) -> None:
+    ticket = ticket_of(client, token_of(client))
+    assert refusal(client, f"/secured-ws?ticket={ticket}").status_code == 401
+
+
+def test_late_tickets_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "_tickets", {})
+    monkeypatch.setattr(tokens, "TICKET_SECONDS", 0)
+    for _ in range(10):
+        tokens.create_ticket(tokens.Session("johndoe", time.time() + 60))
+    assert len(tokens._tickets) == 1
+
+
+def test_a_user_who_is_deleted_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = tokens.create_token("janedoe")
+    session = tokens.read_token(token)
+    assert session is not None
+    ticket = tokens.create_ticket(session)
+    monkeypatch.delitem(users.USERS, "janedoe")
+    assert tokens.read_token(token) is None
+    assert tokens.redeem_ticket(ticket) is None
+
+
+@pytest.mark.live
+def test_nothing_secret_is_logged(client: LiveClient) -> None:
+    token = token_of(client)
+    ticket = ticket_of(client, token)
+    with (
+        client.websocket_connect("/secured-ws", headers=bearer(token)),
+        client.websocket_connect(f"/secured-ws?ticket={ticket}"),
+    ):
+        client.post("/token", data={"username": "johndoe", "password": "not mine"})
+        refusal(client, "/secured-ws", bearer(token + "x"))
+    client.shut_down()
+    printed = "".join(client.server.output)
+    assert "/secured-ws" in printed
+    for secret in ("not mine", token, "Traceback"):
+        assert secret not in printed
+    # A ticket is in the log, since it is in the address. By then it is used up.
+    assert ticket in printed
+
+
+@pytest.mark.live
+def test_ends_leave_no_traceback(client: LiveClient) -> None:
+    token = token_of(client)
+
+    def enter() -> str:
+        return f"/secured-ws?ticket={ticket_of(client, token)}"
+
+    with client.raw(enter()) as peer:
+        peer.receive_text()
+        peer.write(masked(Opcode.TEXT, b"half a message")[:8])
+        peer.cut()
+    with client.raw(enter()) as peer:
+        peer.receive_text()
+        peer.send_bytes(b"bytes")
+        peer.cut()
+    with client.raw(enter()) as peer:
+        peer.receive_text()
+        peer.write(masked(Opcode.TEXT, b"\xff"))
+        assert peer.receive()["code"] == 1007
+    with client.websocket_connect(enter()) as websocket:
+        websocket.receive_text()
+        websocket.send_text("x" * 17 * 2**20)
+        assert websocket.receive()["code"] == 1009
+    with client.websocket_connect(enter()) as websocket:
+        websocket.receive_text()
+        assert client.shut_down()
+        assert websocket.receive()["code"] == 1012
+
+
+def test_a_secret_must_be_long_enough() -> None:
+    with pytest.raises(StartError, match="JWT_SECRET is too short: it must have 32"):
+        AppServer("recipes.r07_oauth2.main", settings={"JWT_SECRET": "x" * 31})
+
+
+@pytest.mark.live
+@pytest.mark.settings(JWT_SECRET="")
+def test_without_a_secret_each_process_has_its_own(client: LiveClient) -> None:
+    token = token_of(client)
+    assert tokens.read_token(token) is None
+    mine = bearer(tokens.create_token("johndoe"))
+    assert refusal(client, "/secured-ws", mine).status_code == 401
+
+
+def test_random_headers_open_nothing() -> None:
+    pytest.importorskip(
+        "hypothesis", reason="random headers are tried with tests/requirements.txt"
+    )
+    from hypothesis import assume, given, settings
+    from hypothesis import strategies as some
+
+    token = tokens.create_token("johndoe")
+    word = some.text(some.characters(codec="latin-1"), max_size=60)
+    value = some.one_of(
+        word,
+        word.map("Bearer {}".format),
+        some.lists(word, min_size=2, max_size=5).map(".".join).map("Bearer {}".format),
+        # Something like the real one, in which a piece is exchanged.
+        some.tuples(some.integers(0, len(token) - 1), word).map(
+            lambda change: f"Bearer {token[: change[0]]}{change[1]}"
+        ),
+    )
+    loop = asyncio.new_event_loop()
+
+    @settings(max_examples=10_000, deadline=None, database=None, derandomize=True)
+    @given(value)
+    def knock(header: str) -> None:
+        assume(header.strip() != f"Bearer {token}")
+        answers = loop.run_until_complete(handshake(header))
+        assert answers[0]["type"] == "websocket.http.response.start"
+        assert answers[0]["status"] == 401
+
+    try:
+        knock()
+    finally:
+        loop.close()
+
+
+async def handshake(header: str) -> list[Message]:
+    """What the app answers to a handshake with this `Authorization`."""
+    answers: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        answers.append(message)
+
+    scope = {
+        "type": "websocket",
+        "path": "/secured-ws",
+        "headers": [(b"authorization", header.encode("latin-1"))],
+        "query_string": b"",
+        "subprotocols": [],
+        "extensions": {"websocket.http.response": {}},
+    }
+    await main.app(scope, receive, send)
+    return answers
+
+
+# The exercise
+
+
+def log_in(client: Client, next: str | None = None, **changes: str) -> httpx2.Response:
+    form = USER | changes | ({} if next is None else {"next": next})
+    client.cookies.clear()
+    answer = client.post("/login", data=form, follow_redirects=False)
+    client.cookies.clear()
+    return answer
+
+
+def cookie_of(client: Client, **changes: str) -> str:
+    """The cookie that a login gives."""
+    cookie = log_in(client, **changes).cookies.get("chatroomtoken")
+    assert cookie, "the login set no cookie `chatroomtoken`"
+    return str(cookie)
+
+
+def page(client: Client, cookie: str) -> httpx2.Response:
+    headers = {"Cookie": f"chatroomtoken={cookie}"}
+    return client.get("/chat", headers=headers, follow_redirects=False)
+
+
+def own_origin(client: Client) -> str:
+    return str(client.base_url).rstrip("/")
+
+
+def visitor(client: Client, cookie: str | None, origin: str = "") -> dict[str, str]:
+    """What a browser sends with a handshake."""
+    headers = {"Origin": origin or own_origin(client)}
+    return headers | ({"Cookie": f"chatroomtoken={cookie}"} if cookie else {})
+
+
+@pytest.mark.task(
+    "A login sets the cookie (HttpOnly, SameSite=Lax) and redirects (303) to /chat",
+    hints=[
+        "RedirectResponse takes a status; set_cookie() is a method of the response.",
+        "authenticate() checks the password, create_token() makes the value.",
+        "set_cookie(COOKIE, …, httponly=True, samesite='lax')",
+    ],
+)
+def test_login(client: Client) -> None:
+    answer = log_in(client)
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == "/chat"
+    value, *attributes = answer.headers["Set-Cookie"].split("; ")
+    assert value.startswith("chatroomtoken=")
+    attributes = [each.lower() for each in attributes]
+    assert {"httponly", "samesite=lax"} <= set(attributes)
+    token = value.partition("=")[2].strip('"')
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims["sub"] == "johndoe"
+    assert claims["exp"] > time.time()
+
+
+@pytest.mark.task(
+    "Wrong credentials: HTTP 400, the login page again with an error, and no cookie",
+    hints=[
+        "authenticate() says whether name and password belong together.",
+        "login_page() takes an error and a status.",
+        "Pass on what came as next: who mistyped still wants to go there.",
+    ],
+)
+def test_wrong_login(client: Client) -> None:
+    wrong = [{"password": "secret2"}, {"username": "nobody"}, {"password": ""}]
+    for change in wrong:
+        answer = log_in(client, "/chat?room=%C3%A9&x=1", **change)
+        assert answer.status_code == 400
+        assert "Set-Cookie" not in answer.headers
+        assert 'role="alert"' in answer.text
+        assert 'value="/chat?room=%C3%A9&amp;x=1"' in answer.text
+
+
+@pytest.mark.task(
+    "The chat page is for who has a valid cookie; others go to /login?next=/chat",
+    hints=[
+        "An HTTPConnection has cookies, a dict.",
+        "read_token() gives a Session, or None for a token that is no good.",
+    ],
+)
+def test_chat_page(client: Client) -> None:
+    cookie = cookie_of(client, username="janedoe", password="secret2")
+    answer = page(client, cookie)
+    assert answer.status_code == 200
+    assert 'id="ws-id">janedoe<' in answer.text
+    head, _, signature = cookie.split(".")
+    claims = jwt.decode(cookie, options={"verify_signature": False})
+    stolen = f"{head}.{part(claims | {'sub': 'johndoe'})}.{signature}"
+    none = f"{part({'alg': 'none'})}.{part(claims)}."
+    for bad in ("", "janedoe", "tokenizedjanedoe", stolen, none, cookie[:-1]):
+        answer = page(client, bad)
+        assert answer.status_code == 303
+        assert answer.headers["Location"] == "/login?next=/chat"
+
+
+@pytest.mark.task(
+    "The cookie opens the socket; without a valid one: HTTP 401",
+    hints=[
+        "A WebSocket is an HTTPConnection, too.",
+        "The same function finds the user for the page and for the socket.",
+    ],
+)
+def test_socket(client: Client) -> None:
+    john = visitor(client, cookie_of(client))
+    jane = visitor(client, cookie_of(client, username="janedoe", password="secret2"))
+    with client.websocket_connect("/chat/ws", headers=dict(john)) as one:
+        with client.websocket_connect("/chat/ws", headers=dict(jane)) as other:
+            joined = {"sender": "system", "message": "janedoe joined the chat"}
+            assert one.receive_json() == joined
+            other.send_text("Hello!")
+            assert other.receive_json() == {"sender": "You", "message": "Hello!"}
+            assert one.receive_json() == {"sender": "janedoe", "message": "Hello!"}
+        left = {"sender": "system", "message": "janedoe left the chat"}
+        assert one.receive_json() == left
+    for bad in (None, "johndoe", "tokenizedjohndoe", "a.b.c"):
+        assert refusal(client, "/chat/ws", visitor(client, bad)).status_code == 401
+
+
+@pytest.mark.live
+@pytest.mark.settings(TOKEN_SECONDS=1)
+@pytest.mark.task(
+    "Socket and page end with the token: 1008 `Token expired`, then 303 to the login",
+    hints=[
+        "The given chat ends when the Session says so. Where does that come from?",
+        "read_token() knows when the token expires.",
+    ],
+)
+def test_the_token_expires(client: LiveClient) -> None:
+    cookie = cookie_of(client)
+    headers = visitor(client, cookie)
+    with client.websocket_connect("/chat/ws", headers=headers) as websocket:
+        assert page(client, cookie).status_code == 200
+        assert websocket.receive() == closed(1008, "Token expired")
+    assert page(client, cookie).status_code == 303
+    assert refusal(client, "/chat/ws", headers).status_code == 401
+
+
+@pytest.mark.task(
+    "A page of another origin cannot open the socket: HTTP 403, cookie or not",
+    level="more",
+    hints=[
+        "A browser sends the page's scheme, host and port as the header Origin.",
+        "Compare it whole with your own: the scheme, and the header Host.",
+        'websocket.url.scheme is "ws" or "wss"; an Origin has "http" or "https".',
+    ],
+)
+def test_foreign_origin(client: Client) -> None:
+    cookie = cookie_of(client)
+    own = own_origin(client)
+    headers = visitor(client, cookie)
+    with client.websocket_connect("/chat/ws", headers=dict(headers)) as websocket:
+        websocket.send_text("Hello!")
+        assert websocket.receive_json()["sender"] == "You"
+    foreign = ["http://evil.example", "null", f"{own}.evil.example", f"{own}0"]
+    foreign += [own.replace("http", "https"), own.partition("//")[2], f"{own}/"]
+    foreign += [own.replace("//", "//evil.example@"), f"http://evil.example?{own}"]
+    for origin in foreign:
+        headers = visitor(client, cookie, origin)
+        assert refusal(client, "/chat/ws", headers).status_code == 403
+    headers = {"Cookie": f"chatroomtoken={cookie}"}
+    assert refusal(client, "/chat/ws", headers).status_code == 403
+    # The origin is looked at first.
+    headers = {"Origin": "http://evil.example"}
+    assert refusal(client, "/chat/ws", headers).status_code == 403
+
+
+@pytest.mark.task(
+    "A logout deletes the cookie and redirects (303) to /login",
+    level="more",
+    hints=[
+        "delete_cookie() is a method of the response, as set_cookie() is.",
+        "Deleting is setting it with a time that is over.",
+    ],
+)
+def test_logout(client: Client) -> None:
+    client.cookies.clear()
+    client.post("/login", data=USER, follow_redirects=False)
+    answer = client.post("/logout", follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == "/login"
+    deleted = answer.headers["Set-Cookie"].lower()
+    assert deleted.startswith(('chatroomtoken="";', "chatroomtoken=;"))
+    assert "max-age=0" in deleted or "1970" in deleted
+    # A client that keeps cookies, as a browser does, has none any more.
+    assert client.get("/chat", follow_redirects=False).status_code == 303
+    # A link or a picture on a foreign page cannot log anybody out.
+    assert client.get("/logout", follow_redirects=False).status_code == 405
+
+
+ELSEWHERE = [
+    *("http://evil.example", "https:evil.example", "//evil.example", "evil.example"),
+    *("///evil.example", "////evil.example", "http:///evil.example", "http://["),
+    *(
+        "javascript:alert(1)",
+        "data:text/html,hi",
+        "/\\evil.example",
+        "\\\\evil.example",
+    ),
+    *("/\t/evil.example", " //evil.example", "/\n/evil.example", "", "\0"),
+]
+
+
+@pytest.mark.task(
+    "After the login `next` leads to a page of this host, else to /chat",
+    level="stretch",
+    hints=[
+        "What does a path of this host begin with, and what with it is another host?",
+        "Browsers read a backslash as a slash, and drop tabs and newlines.",
+        "Say what is allowed, not what is forbidden: one slash, then anything but …",
+    ],
+)
+def test_next_stays_here(client: Client) -> None:
+    for target in ("/chat", "/chat?room=1&x=a+b", "/login?next=/chat", "/", "/a//b"):
+        assert log_in(client, target).headers["Location"] == target
+    for target in ELSEWHERE:
+        answer = log_in(client, target)
+        assert answer.status_code == 303
+        assert answer.headers["Location"] == "/chat"
