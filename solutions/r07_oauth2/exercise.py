@@ -9,9 +9,9 @@ a page on another port of this host is the same site. So the socket compares the
 A local target begins with one slash. Two slashes name another host, browsers read a
 backslash as a slash, and they drop tabs and newlines before they look.
 
-The login is not `async`: checking a password takes 0.1 s, in which nobody else would be
-served. The token in a deleted cookie is still good until it expires; to end it before,
-the server has to remember something.
+The login is not `async`: checking a password is slow by design, and nobody else would
+be served meanwhile. The token of a deleted cookie is good until it expires; to end it
+before, the server has to remember something.
 
 Another way: `Annotated[str | None, Cookie()]` in a dependency; sessions that the server
 remembers, so that a logout ends them; a list of allowed origins in the settings.

@@ -1,0 +1,193 @@
+"""Recipe 7 in a real browser: the secured chat, and the attack on a careless site."""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from recipes.workbench import catalog
+from recipes.workbench.server import AppServer
+
+pytest.importorskip(
+    "playwright", reason="pages are tested with tests/requirements.txt installed"
+)
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page
+
+RECIPE = "r07_oauth2"
+EXERCISE = f"recipes.{RECIPE}.exercise"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[AppServer]:
+    if not catalog.solution(RECIPE).is_file():
+        pytest.skip("the page of the exercise is tested where solutions/ is")
+    server = AppServer(EXERCISE, catalog.solution(RECIPE))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def other(browser: "Browser") -> Iterator["BrowserContext"]:
+    """A second browser, with cookies of its own."""
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
+def log_in(
+    context: "BrowserContext", server: AppServer, name: str, password: str
+) -> "Page":
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{server.port}/chat")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+    return page
+
+
+def say(page: "Page", text: str) -> None:
+    page.fill("#messageText", text)
+    page.get_by_role("button", name="Send").click()
+
+
+def last(page: "Page") -> "Locator":
+    return page.locator("#messages li").last
+
+
+def test_log_in_chat_and_log_out(
+    context: "BrowserContext", other: "BrowserContext", server: AppServer
+) -> None:
+    john = log_in(context, server, "johndoe", "secret")
+    jane = log_in(other, server, "janedoe", "secret2")
+    for page, name in ((john, "johndoe"), (jane, "janedoe")):
+        expect(page).to_have_url(re.compile(r"/chat$"))
+        expect(page.locator("#ws-id")).to_have_text(name)
+        expect(page.locator("#status")).to_have_text("Connected")
+    # Whole, whatever a form or an address would make of it.
+    for text in ("a & b + c = 100%", "名前?x=1&y=2#z", "<b>not bold</b>", "%2B%26"):
+        say(john, text)
+        expect(last(john)).to_have_text(f"You: {text}")
+        expect(last(jane)).to_have_text(f"johndoe: {text}")
+    expect(john.locator("#messages .waiting")).to_have_count(0)
+    john.get_by_role("button", name="Log out").click()
+    expect(john).to_have_url(re.compile(r"/login$"))
+    expect(last(jane)).to_have_text("system: johndoe left the chat")
+    john.goto(f"http://127.0.0.1:{server.port}/chat")
+    expect(john).to_have_url(re.compile(r"/login\?next=/chat$"))
+    assert context.cookies() == []
+
+
+def test_a_wrong_password(context: "BrowserContext", server: AppServer) -> None:
+    page = log_in(context, server, "johndoe", "a&b+c%")
+    expect(page.get_by_role("alert")).to_have_text("Incorrect username or password")
+    assert context.cookies() == []
+    assert page.get_by_label("Password").input_value() == ""
+
+
+def test_the_cookie_is_hidden_from_scripts(
+    context: "BrowserContext", server: AppServer
+) -> None:
+    page = log_in(context, server, "johndoe", "secret")
+    expect(page.locator("#ws-id")).to_have_text("johndoe")
+    assert page.evaluate("document.cookie") == ""
+    (cookie,) = context.cookies()
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Lax")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("//evil.example", "///evil.example", "http:///evil.example"),
+        *("javascript:alert(1)", "/\\evil.example", "/\t/evil.example"),
+    ],
+)
+def test_next_stays_home(
+    context: "BrowserContext", server: AppServer, target: str
+) -> None:
+    page = context.new_page()
+    home = f"http://127.0.0.1:{server.port}"
+    page.goto(f"{home}/login")
+    page.locator("[name=next]").evaluate("(e, value) => e.value = value", target)
+    page.get_by_label("Name").fill("johndoe")
+    page.get_by_label("Password").fill("secret")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator("#ws-id")).to_have_text("johndoe")
+    assert page.url == f"{home}/chat"
+
+
+# Opens the chat's socket from whatever page it is run in.
+OPEN = """port => new Promise(resolve => {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/chat/ws`);
+  socket.onopen = () => resolve("open");
+  socket.onclose = event => resolve(event.code);
+})"""
+
+
+def test_a_foreign_page_cannot_open_the_socket(
+    context: "BrowserContext", server: AppServer
+) -> None:
+    page = log_in(context, server, "johndoe", "secret")
+    expect(page.locator("#status")).to_have_text("Connected")
+    assert page.evaluate(OPEN, server.port) == "open"
+    foreign = AppServer("recipes.r07_oauth2.demo_cswsh")
+    try:
+        page.goto(f"http://127.0.0.1:{foreign.port}/")
+        # All that a browser tells of a refusal.
+        assert page.evaluate(OPEN, server.port) == 1006
+    finally:
+        foreign.kill()
+
+
+def test_the_attack(context: "BrowserContext") -> None:
+    site, foreign = (AppServer("recipes.r07_oauth2.demo_cswsh") for _ in range(2))
+    try:
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{site.port}/")
+        page.get_by_label("Nickname").fill("ada")
+        page.get_by_role("button").click()
+        evil = f"http://127.0.0.1:{foreign.port}/evil?site=127.0.0.1:{site.port}"
+        page.goto(evil)
+        expect(page.locator("li", has_text="unchecked: ")).to_have_text(
+            "unchecked: The secrets of ada"
+        )
+        expect(page.locator("li", has_text=re.compile("^checked"))).to_have_text(
+            "checked: refused"
+        )
+    finally:
+        site.kill()
+        foreign.kill()
+
+
+def test_a_token_that_expires(context: "BrowserContext") -> None:
+    server = AppServer(EXERCISE, catalog.solution(RECIPE), {"TOKEN_SECONDS": 2})
+    try:
+        page = log_in(context, server, "johndoe", "secret")
+        expect(page.locator("#status")).to_have_text("Connected")
+        page.fill("#messageText", "half a sent")
+        expect(page).to_have_url(re.compile("/login"))
+        page.get_by_label("Name").fill("johndoe")
+        page.get_by_label("Password").fill("secret")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator("#messageText")).to_have_value("half a sent")
+    finally:
+        server.kill()
+
+
+def test_another_user_logs_in_meanwhile(
+    context: "BrowserContext", server: AppServer
+) -> None:
+    first = log_in(context, server, "johndoe", "secret")
+    expect(first.locator("#status")).to_have_text("Connected")
+    second = context.new_page()
+    second.goto(f"http://127.0.0.1:{server.port}/login")
+    second.get_by_label("Name").fill("janedoe")
+    second.get_by_label("Password").fill("secret2")
+    second.get_by_role("button", name="Log in").click()
+    expect(second.locator("#ws-id")).to_have_text("janedoe")
+    # The first page's socket ends, and what it comes back as is janedoe's page.
+    first.evaluate("socket.close()")
+    expect(first.locator("#ws-id")).to_have_text("janedoe")
