@@ -186,7 +186,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     client = pyfuncitem.funcargs.get("client")
     if isinstance(client, Client):
         if crashes_of(client, pyfuncitem):
-            pytest.fail("The app crashed.", pytrace=False)
+            pytest.fail("What came was right, but the app raised.", pytrace=False)
         if client.stuck:
             pytest.fail(
                 f"The handler of {client.stuck[0]} still runs although its client "
@@ -259,6 +259,26 @@ def in_words(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
     return f"{type(error).__name__}: {text}"
 
 
+# What a crash, a refusal or a warning means; better than the hint of the task.
+CAUSES = {
+    r'Need to call "accept"|message "websocket.accept"': "Call accept() first.",
+    'Cannot call "receive" once': "The client had left. After a message of the type "
+    "websocket.disconnect there is nothing to receive: end the loop.",
+    "KeyError: '(text|bytes)'": "receive() gave a message without this key: of the "
+    "other kind, or websocket.disconnect. Look at its type first.",
+    r"coroutine '([\w.]+)' was never awaited": "There is an `await` missing.",
+    "refused with HTTP 403": "Is there a WebSocket route on this path, and does it "
+    "accept?",
+}
+
+
+def cause_of(story: list[str]) -> str | None:
+    """What the story itself shows to be wrong."""
+    text = "\n".join(story)
+    found = (cause for sign, cause in CAUSES.items() if re.search(sign, text))
+    return next(found, None)
+
+
 def tell(item: pytest.Function, excinfo: pytest.ExceptionInfo[BaseException]) -> Told:
     """The whole story of a failed task: task, exchange, difference, crash, hint."""
     mark = item.get_closest_marker("task")
@@ -267,24 +287,42 @@ def tell(item: pytest.Function, excinfo: pytest.ExceptionInfo[BaseException]) ->
     story = [f"Task: {mark.args[0]}"]
     client = item.funcargs.get("client")
     if isinstance(client, Client):
+        if settings := item.get_closest_marker("settings"):
+            values = [f"{name}={value}" for name, value in settings.kwargs.items()]
+            story += ["", f"Run with {', '.join(values)}"]
         if client.transcript:
             story += ["", "What happened:"]
+            if (earlier := len(client.transcript) - 20) > 0:
+                story += [f"  … {earlier} lines before"]
             story += [f"  {line}" for line in client.transcript[-20:]]
         entries = [e for e in excinfo.traceback if e.path == item.path]
         if entries:
-            statement = [line.strip() for line in entries[-1].statement.lines]
+            lines = entries[-1].statement.lines
+            # Without what is for the type checker.
+            statement = [line.partition("  # type:")[0].strip() for line in lines]
             story += ["", "The test says:", "  " + " ".join(statement)]
         story += ["", *what.splitlines()]
-        for crash in crashes_of(client, item)[:2]:
+        raised = set()
+        for crash in crashes_of(client, item):
             at = f" on line {crash.line}" if crash.line else ""
             message = in_a_line(crash.message)
-            story += ["", f"Your app raised{at}: {crash.kind}: {message}"]
+            raised.add(f"Your app raised{at}: {crash.kind}: {message}")
+        story += [line for crash in sorted(raised)[:2] for line in ("", crash)]
+        if isinstance(client, LiveClient):
+            warned = "".join(client.server.output)
+            if forgotten := re.search(r"coroutine '[\w.]+' was never awaited", warned):
+                story += ["", f"Your app printed: {forgotten[0]}"]
     else:
         story += ["", *what.splitlines()]
     hints = mark.kwargs.get("hints")
     if hints and BROKEN not in item.stash:
         recipe = item.path.stem.removeprefix("test_")
-        story += ["", f"Hint: {hints[0]}", f"More: python -m recipes hint {recipe} 2"]
+        look = (
+            "Look at that first." if "\nYour app raised" in "\n".join(story) else None
+        )
+        story += ["", f"Hint: {cause_of(story) or look or hints[0]}"]
+        if item.config.getoption("mine"):
+            story += [f"More: python -m recipes hint {recipe} 2"]
     told = Told("\n".join(story))
     told.line = " ".join(line.strip() for line in what.splitlines())
     return told

@@ -11,6 +11,11 @@ from recipes.workbench import catalog
 from recipes.workbench.judge import judge, judge_file, tasks
 
 RECIPE = "r01_setup"
+# A students' edition has none.
+with_solutions = pytest.mark.skipif(
+    not catalog.SOLUTIONS.is_dir(), reason="this is tested where solutions/ is"
+)
+
 BROKEN = {
     "def": "exercise.py has a syntax error on line 1: ",
     "import sys\nsys.exit(3)": "exercise.py ended the program while it was loaded",
@@ -54,6 +59,7 @@ TROUBLE = {
 }
 
 
+@with_solutions
 @pytest.mark.parametrize("trouble", TROUBLE)
 def test_right_answer_that_makes_trouble(trouble: str, tmp_path: Path) -> None:
     solution = catalog.solution(RECIPE).read_text(encoding="utf-8")
@@ -81,6 +87,7 @@ def test_forged_report(tmp_path: Path) -> None:
     assert [v for v in judge_file(RECIPE, answer) if v.passed] == []
 
 
+@with_solutions
 def test_a_long_difference_is_told_shortly(tmp_path: Path) -> None:
     recipe = "r02_send_receive"
     solution = catalog.solution(recipe).read_text(encoding="utf-8")
@@ -119,6 +126,7 @@ def test_answer_that_drips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert [v for v in judge_file(recipe, answer) if v.passed] == []
 
 
+@with_solutions
 def test_answer_that_ends_its_program_in_the_handler(tmp_path: Path) -> None:
     recipe = "r04_errors"
     solution = catalog.solution(recipe).read_text(encoding="utf-8")
@@ -141,6 +149,7 @@ def test_answer_that_ends_its_program_in_the_handler(tmp_path: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@with_solutions
 def test_only_the_exercise_is_taken_from_a_submission(tmp_path: Path) -> None:
     (tmp_path / RECIPE).mkdir()
     (tmp_path / RECIPE / "exercise.py").write_bytes(

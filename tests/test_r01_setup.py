@@ -61,7 +61,7 @@ def test_subprotocol_that_nobody_chose(client: LiveClient) -> None:
 @pytest.mark.task(
     "A client at /ws/{name} is greeted with `Welcome, {name}!`",
     hints=[
-        "The name is the parameter of the function that is called like the part of "
+        "The name is the parameter of the function that is named after the part of "
         "the path in braces.",
         "Put it into the text with an f-string, and give that to send_text().",
         'await websocket.send_text(f"Welcome, {name}!")',

@@ -169,7 +169,7 @@ def connected(client: Client) -> int:
 
 
 @pytest.mark.task(
-    "GET /connections counts the open sockets, and a client that closes no longer",
+    "GET /connections counts the sockets that are open, not those that were closed",
     hints=[
         "Note each socket when it is accepted, and forget it when its handler ends.",
         "A set in the module will do: add() after accept(), discard() at the end.",
@@ -249,7 +249,7 @@ def test_count_after_error(client: Client) -> None:
 
 @pytest.mark.settings(IDLE_TIMEOUT=0.4)
 @pytest.mark.task(
-    "A silent client is closed with 1001 and the reason `Idle timeout`, a busy one not",
+    "A silent client is closed with 1001 `Idle timeout`, and a busy one is not",
     hints=[
         "Wait for each message no longer than IDLE_TIMEOUT.",
         "asyncio.timeout() around the one receive; each message starts it anew.",

@@ -239,7 +239,8 @@ def test_a_socket_ends_with_its_token(client: LiveClient) -> None:
             assert websocket.receive_text() == "Welcome johndoe!"
         for websocket in (one, other):
             assert websocket.receive() == closed(1008, "Token expired")
-            assert 0 <= time.time() - expires < 1
+            # A timer's clock may be a little early.
+            assert -0.1 < time.time() - expires < 1
     assert refusal(client, "/secured-ws", bearer(token)).status_code == 401
     assert client.post("/ticket", headers=bearer(token)).status_code == 401
 
@@ -538,7 +539,7 @@ def test_socket(client: Client) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.settings(TOKEN_SECONDS=1)
+@pytest.mark.settings(TOKEN_SECONDS=1.5)
 @pytest.mark.task(
     "Socket and page end with the token: 1008 `Token expired`, then 303 to the login",
     hints=[

@@ -19,6 +19,10 @@ MUTANTS = [
 ]
 # Judging an answer is mostly waiting, for a server or for what does not come.
 SIDE_BY_SIDE = 4
+# A students' edition has none.
+with_solutions = pytest.mark.skipif(
+    not catalog.SOLUTIONS.is_dir(), reason="this is tested where solutions/ is"
+)
 
 Judged = dict[Path, Future[list[Verdict]]]
 
@@ -70,7 +74,9 @@ def test_every_task_is_failed_by_a_mutant(recipe: str) -> None:
 def test_no_part_is_missing(recipe: str) -> None:
     parts = [catalog.RECIPES / recipe / name for name in ("README.md", "main.py")]
     parts += [catalog.RECIPES / recipe / name for name in ("client.py", "exercise.py")]
-    parts += [catalog.starter(recipe), catalog.solution(recipe), catalog.tests(recipe)]
+    parts += [catalog.starter(recipe), catalog.tests(recipe)]
+    if catalog.SOLUTIONS.is_dir():
+        parts += [catalog.solution(recipe)]
     parts += [catalog.NOTEBOOKS / f"{recipe}.ipynb"]
     assert [str(part) for part in parts if not part.is_file()] == []
 
@@ -132,6 +138,7 @@ def test_tasks_have_titles_levels_and_hints(recipe: str) -> None:
         assert len(task.hints) >= 2
 
 
+@with_solutions
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_solution_says_why_it_is_done_so(recipe: str) -> None:
     text = catalog.solution(recipe).read_text(encoding="utf-8")

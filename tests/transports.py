@@ -14,7 +14,7 @@ import struct
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Self
 
@@ -63,6 +63,17 @@ class Client(httpx2.Client):
         self.stuck: list[str] = []
         self.sessions = 0
 
+    def request(self, method: str, url: Any, **options: Any) -> httpx2.Response:
+        """A request, with its answer in the transcript."""
+        if str(url).startswith("ws"):  # TestClient's way to open a socket
+            return super().request(method, url, **options)
+        self.transcript.append(f"   client: {method} {url}")
+        response = super().request(method, url, **options)
+        text = " ".join(response.text[:1_000].split())
+        answer = f"   server: HTTP {response.status_code} {text[:100]}"
+        self.transcript.append(answer.rstrip())
+        return response
+
     @property
     def log(self) -> list[tuple[str, str]]:
         """What the app logged in this test, as (level, message)."""
@@ -93,11 +104,18 @@ class Session(WebSocketTestSession):
     def __init__(self, client: Client, url: str) -> None:
         client.sessions += 1
         self.client, self.url, self.number = client, url, client.sessions
-        self.left = False
+        self.left = self.failed = False
 
     def note(self, arrow: str, text: str) -> None:
         """Add a line to the client's transcript, with this session's number."""
-        self.client.transcript.append(f"#{self.number} {arrow} {text}")
+        # What happens while a failure makes its way out is no part of the story.
+        if not self.failed:
+            self.client.transcript.append(f"#{self.number} {arrow} {text}")
+
+    def note_connect(self, headers: Mapping[str, str] | None = None) -> None:
+        """Add the handshake, with the headers that the test gave it."""
+        with_ = f" with {dict(headers)}" if headers else ""
+        self.note("client:", f"connect {self.url}{with_}")
 
     def note_message(self, arrow: str, message: Message) -> None:
         """Add an ASGI message to the transcript, in words."""
@@ -130,7 +148,7 @@ def shortened(value: str | bytes) -> str:
 # TestClient
 
 
-class InProcessClient(TestClient, Client):
+class InProcessClient(TestClient, Client):  # type: ignore[misc]
     """TestClient on the app of a module; entered with `with`, for one event loop."""
 
     def __init__(self, module: ModuleType) -> None:
@@ -172,8 +190,9 @@ class InProcessClient(TestClient, Client):
     def websocket_connect(
         self, url: str, subprotocols: Sequence[str] | None = None, **options: Any
     ) -> "InProcessSession":
+        given = dict(options.get("headers") or {})  # TestClient adds its own to them
         plain = super().websocket_connect(url, subprotocols, **options)
-        return InProcessSession(self, url, plain)
+        return InProcessSession(self, url, plain, given)
 
 
 class _Records(logging.Handler):
@@ -201,8 +220,15 @@ class _Records(logging.Handler):
 class InProcessSession(Session):
     """TestClient's session, with bounded receives and a wait for the handler's end."""
 
-    def __init__(self, client: Client, url: str, plain: WebSocketTestSession) -> None:
+    def __init__(
+        self,
+        client: Client,
+        url: str,
+        plain: WebSocketTestSession,
+        headers: Mapping[str, str],
+    ) -> None:
         Session.__init__(self, client, url)
+        self.headers = headers
         WebSocketTestSession.__init__(
             self, self._ending(plain.app), plain.scope, plain.portal_factory
         )
@@ -234,10 +260,11 @@ class InProcessSession(Session):
         return wrapper
 
     def __enter__(self) -> Self:
-        self.note("client:", f"connect {self.url}")
+        self.note_connect(self.headers)
         return super().__enter__()
 
     def __exit__(self, *args: Any) -> bool | None:
+        self.failed = args[0] is not None
         self.close()
         # TestClient would cancel the handler now, and hide one that never ends.
         if not self.ended.wait(PATIENCE):
@@ -322,7 +349,7 @@ class LiveSession(Session):
         self.headers = headers
 
     def __enter__(self) -> Self:
-        self.note("client:", f"connect {self.url}")
+        self.note_connect(self.headers)
         # Made here, for its port: a connection closed at once no longer knows it.
         sock = socket.create_connection(("127.0.0.1", self.client.server.port))
         self.peer = sock.getsockname()[1]
@@ -362,6 +389,7 @@ class LiveSession(Session):
         )
 
     def __exit__(self, *args: Any) -> bool | None:
+        self.failed = args[0] is not None
         self.close()
         self.exit_stack.close()
         self._await_handler()
@@ -416,7 +444,7 @@ class RawSession(LiveSession):
         self.window = window
 
     def __enter__(self) -> Self:
-        self.note("client:", f"connect {self.url}")
+        self.note_connect()
         port = self.client.server.port
         self.socket = socket.socket()
         self.socket.settimeout(PATIENCE)

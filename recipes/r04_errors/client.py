@@ -32,4 +32,4 @@ if __name__ == "__main__":
     try:
         asyncio.run(main(*sys.argv[1:2]))
     except (OSError, WebSocketException) as error:
-        sys.exit(f"No conversation: {error}. Is the server running?")
+        sys.exit(f"No conversation: {error}. Is this recipe's server running?")

@@ -29,9 +29,11 @@ async def chat(websocket: WebSocket, session: Session) -> None:
     except WebSocketDisconnect:
         pass
     except TimeoutError:
-        refusal = WebSocketException(1013, "Too slow")
-        if time.time() >= session.expires:
+        # Whom the manager lets go it has forgotten already.
+        if websocket in manager.active_connections:
             refusal = WebSocketException(1008, "Token expired")
+        else:
+            refusal = WebSocketException(1013, "Too slow")
     except WebSocketException as broken_rule:
         refusal = broken_rule
     finally:

@@ -84,7 +84,8 @@ def show(recipe: str, verdicts: list[Verdict]) -> None:
         return
     later = [r for r in catalog.recipes() if r > recipe]
     console.print("\nAll passed.")
-    console.print(f"Compare: python -m recipes solution {recipe}")
+    if catalog.solution(recipe).is_file():
+        console.print(f"Compare: python -m recipes solution {recipe}")
     if later:
         console.print(f"Next: recipes/{later[0]}/README.md")
 
@@ -124,7 +125,8 @@ def progress() -> None:
 def check(recipe: Recipe = None) -> None:
     """Judge your exercise and say the next step. Exit status 1: not all passed."""
     name = recipe or in_turn()
-    verdicts = mine(name)
+    with console.status(f"Judging {name}…"):
+        verdicts = mine(name)
     show(name, verdicts)
     raise typer.Exit(0 if passed(verdicts) else 1)
 
@@ -179,7 +181,11 @@ def solution(
     if not anyway and not passed(mine(name)):
         console.print(f"{name} is not passed yet. With --anyway you may look.")
         raise typer.Exit(1)
-    console.print(Syntax(file.read_text(encoding="utf-8"), "python"))
+    text = file.read_text(encoding="utf-8")
+    if console.is_terminal:
+        console.print(Syntax(text, "python", word_wrap=True))
+    else:
+        print(text, end="")
 
 
 @app.command()

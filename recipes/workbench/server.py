@@ -225,9 +225,10 @@ class AppServer:
         if kind == "SystemExit" and message != "None" and not message.isdecimal():
             return f"{self.label} ended the program while it was loaded: {message}"
         if kind == "SystemExit":
+            status = f" (exit status {message})" if message != "None" else ""
             return (
-                f"{self.label} ended the program while it was loaded "
-                f"(exit status {message}): take the call of exit() out."
+                f"{self.label} ended the program while it was loaded{status}: "
+                "take the call of exit() out."
             )
         if kind == "NoApp":
             return f"{self.label} has no app: there must be a line `app = FastAPI()`."

@@ -1,6 +1,6 @@
 """Count the open connections, and let silent clients go.
 
-What must happen however a connection ends belongs into `finally`: that is the one
+What must happen however a connection ends belongs in `finally`: that is the one
 place that a close by either side, a cut line and an error in the handler all pass. The
 timeout stands around one receive, so that each message starts it anew; around the loop
 it would end busy clients too.

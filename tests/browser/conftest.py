@@ -20,7 +20,8 @@ FLAGS = [
 PATIENCE = 10_000
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright runs, no other event loop can in this thread.
+@pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:

@@ -92,6 +92,8 @@ def test_a_restart(context: "BrowserContext") -> None:
     ada, bob = (enter(context, port, name) for name in ("ada", "bob"))
     say(ada, "before")
     expect(last(bob)).to_have_text("ada: before")
+    # Killed before ada's own copy is there, the page would send it again.
+    expect(ada.locator("#messages .waiting")).to_have_count(0)
     server.kill()
     expect(ada.locator("#status")).to_have_text(re.compile("Disconnected"))
     expect(bob.locator("#status")).to_have_text(re.compile("Disconnected"))

@@ -162,7 +162,7 @@ def test_the_attack(context: "BrowserContext") -> None:
         foreign.kill()
 
 
-def test_a_token_that_expires(context: "BrowserContext") -> None:
+def test_a_token_that_expires(context: "BrowserContext", server: AppServer) -> None:
     server = AppServer(EXERCISE, catalog.solution(RECIPE), {"TOKEN_SECONDS": 2})
     try:
         page = log_in(context, server, "johndoe", "secret")

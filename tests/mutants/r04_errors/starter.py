@@ -28,9 +28,10 @@ async def say(websocket: WebSocket) -> None:
             # TODO 3 (more): a binary frame closes with 1003 and `Text only`. What
             # recipes.r04_errors.main has for that may be imported.
             text = await websocket.receive_text()
-            # TODO 4 (core): answer a valid message with {"type": "said", "text": …},
-            # any other with {"type": "error", "detail": …}; at most 200 characters
-            # of detail, and the connection stays open.
+            # TODO 4 (core): answer a valid message (Say.model_validate_json() reads the
+            # text itself) with {"type": "said", "text": …}, any other text with
+            # {"type": "error", "detail": …}; at most 200 characters of detail, and the
+            # connection stays open.
             # TODO 5 (more): the third wrong message in a row closes with 1008 and
             # the reason `Too many invalid messages` instead.
             await websocket.send_json({"type": "TODO", "length": len(text)})
