@@ -1,0 +1,130 @@
+"""Sending without waiting: who does not keep up gets a backlog of its own."""
+
+import asyncio
+import os
+import socket
+import struct
+from collections import deque
+from collections.abc import Coroutine, Generator
+from contextlib import suppress
+from typing import Any
+
+from fastapi import WebSocket, WebSocketException
+
+from recipes.r06_benchmarking import manager
+from recipes.r06_benchmarking.manager import Manager
+
+# Texts that may wait for a client that does not keep up.
+LONGEST_BACKLOG = 1_000
+
+Sending = Coroutine[Any, Any, None]
+
+
+class Resumed:
+    """A send that has begun by hand, to be awaited to its end."""
+
+    def __init__(self, sending: Sending, waits_for: Any) -> None:
+        self.sending, self.waits_for = sending, waits_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        try:
+            yield self.waits_for
+            yield from self.sending.__await__()
+        finally:
+            self.sending.close()
+
+
+def begin(sending: Sending) -> Resumed | None:
+    """Drive a send until it would wait; None if it is done.
+
+    An `await` would do the same, but stop us where the client's buffer is full. Nothing
+    is written by a send that waits: uvicorn waits first, then writes.
+    """
+    try:
+        waits_for = sending.send(None)
+    except StopIteration:
+        return None
+    return Resumed(sending, waits_for)
+
+
+class Isolating(Manager):
+    """A manager that never waits for a client.
+
+    A send that would wait goes on in a task of its own, which also sends what comes
+    meanwhile: only who is slow has a task.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backlogs: dict[WebSocket, deque[str]] = {}
+        self.drains: dict[WebSocket, asyncio.Task[None]] = {}
+        self.evicted: set[WebSocket] = set()
+
+    def send(self, websocket: WebSocket, text: str) -> Sending:
+        return websocket.send_text(text)
+
+    def put(self, websocket: WebSocket, text: str) -> None:
+        """Send now, or when the client has taken what it was sent before."""
+        if (backlog := self.backlogs.get(websocket)) is not None:
+            backlog.append(text)
+            if len(backlog) > LONGEST_BACKLOG:
+                self.evict(websocket)
+            return
+        try:
+            rest = begin(self.send(websocket, text))
+        except Exception:  # whatever it is, the client is gone for us
+            self.evict(websocket)
+            return
+        if rest is not None:
+            self.backlogs[websocket] = deque()
+            self.drains[websocket] = asyncio.create_task(self.drain(websocket, rest))
+
+    async def drain(self, websocket: WebSocket, rest: Resumed) -> None:
+        backlog = self.backlogs[websocket]
+        try:
+            async with asyncio.timeout(manager.SEND_TIMEOUT):
+                await rest
+            while backlog:
+                async with asyncio.timeout(manager.SEND_TIMEOUT):
+                    await self.send(websocket, backlog.popleft())
+            del self.backlogs[websocket], self.drains[websocket]
+        except Exception:
+            self.evict(websocket)
+
+    def evict(self, websocket: WebSocket) -> None:
+        self.evicted.add(websocket)
+        self.disconnect(websocket)
+
+    def disconnect(self, websocket: WebSocket) -> None:
+        super().disconnect(websocket)
+        self.backlogs.pop(websocket, None)
+        if (drain := self.drains.pop(websocket, None)) is not None:
+            self.evicted.add(websocket)  # it has not read what it was sent
+            drain.cancel()
+
+    async def part(
+        self, websocket: WebSocket, refusal: WebSocketException | None
+    ) -> None:
+        """Tell an evicted client why, in CLOSE_TIMEOUT seconds; then reset it."""
+        if websocket in self.evicted:
+            self.evicted.discard(websocket)
+            wait = manager.CLOSE_TIMEOUT if refusal else 0
+            asyncio.get_running_loop().call_later(wait, reset, websocket)
+        await super().part(websocket, refusal)
+
+
+def reset(websocket: WebSocket) -> bool:
+    """End a client's connection, if it is still there, with a TCP reset.
+
+    ASGI has no call for it, and `close()` waits behind what the client does not read.
+    So look for the connection among the process's open files, which Linux and macOS
+    show in /dev/fd. Behind a proxy's headers, websocket.client is not the peer.
+    """
+    linger = struct.pack("ii", 1, 0)  # to close is to reset, and to drop what is unsent
+    for name in os.listdir("/dev/fd") if os.path.isdir("/dev/fd") else []:
+        with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as twin:
+            if twin.getpeername()[:2] == tuple(websocket.client or ()):
+                twin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                twin.shutdown(socket.SHUT_RDWR)  # uvicorn sees the end, and closes
+                return True
+    return False

@@ -1,0 +1,38 @@
+"""Past the framework: the `send` that the server gave, without the layers around it."""
+
+from typing import Any
+
+from fastapi import FastAPI, WebSocket
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from recipes.r06_benchmarking.isolation import Sending
+
+
+class KeepSend:
+    """Middleware that keeps the server's own `send` in the scope.
+
+    Starlette wraps it several times on its way to the handler: to know whether a
+    response has begun, and in which state the socket is. Each is a coroutine more for
+    each delivery. Who sends past them must not need them: ours sends texts only, takes
+    every exception for the client's end, and leaves closing to the WebSocket object.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            scope["server_send"] = send
+        await self.app(scope, receive, send)
+
+
+def send_raw(websocket: WebSocket, text: str) -> Sending:
+    """`websocket.send_text(text)`, past Starlette (ASGI's send event)."""
+    event: dict[str, Any] = {"type": "websocket.send", "text": text}
+    sending: Sending = websocket.scope["server_send"](event)
+    return sending
+
+
+def with_raw_send(app: FastAPI) -> FastAPI:
+    app.add_middleware(KeepSend)
+    return app

@@ -1,0 +1,484 @@
+"""Recipe 6: a fast chat, and the benchmark that says so; its exercise is an outbox."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.websockets import WebSocketDisconnect
+from websockets.frames import Opcode
+
+from recipes.r06_benchmarking import benchmark_websocket
+from tests.transports import Client, LiveClient, RawSession, Session, masked
+
+COMPARE = [sys.executable, "-m", "recipes.r06_benchmarking.compare"]
+STEPS = [
+    *("step1_naive", "step2_encode_once", "step3_in_turn", "step4_isolated"),
+    *("step5_raw_send", "main"),
+]
+each_step = pytest.mark.parametrize(
+    "step", [pytest.param(step, marks=pytest.mark.module(step)) for step in STEPS]
+)
+
+
+def closed(code: int, reason: str = "") -> dict[str, Any]:
+    """A close as TestClient's `receive()` gives it."""
+    return {"type": "websocket.close", "code": code, "reason": reason}
+
+
+def system(message: str) -> dict[str, Any]:
+    return {"sender": "system", "message": message}
+
+
+def said(sender: str, message: str) -> dict[str, Any]:
+    return {"sender": sender, "message": message}
+
+
+@each_step
+def test_the_chat(client: Client, step: str) -> None:
+    with client.websocket_connect("/chatroom/ada") as ada:
+        for end in (b"bytes", "é" * 32_769, None):
+            with client.websocket_connect("/chatroom/bob") as bob:
+                assert ada.receive_json() == system("bob joined the chat")
+                for text in ("Hello!", "", "名前", "x" * 65_536):
+                    bob.send_text(text)
+                    assert bob.receive_json() == said("You", text)
+                    assert ada.receive_json() == said("bob", text)
+                if isinstance(end, bytes):
+                    bob.send_bytes(end)
+                    assert bob.receive() == closed(1003, "Text only")
+                elif end:
+                    bob.send_text(end)
+                    assert bob.receive()["code"] == 1009
+            assert ada.receive_json() == system("bob left the chat")
+    assert ("INFO", "bob says: Hello!") in client.log
+    for name in ("system", "%20", "x" * 33):
+        with (
+            pytest.raises(WebSocketDisconnect),
+            client.websocket_connect(f"/chatroom/{name}"),
+        ):
+            pass
+
+
+@pytest.mark.live
+@pytest.mark.settings(SEND_TIMEOUT=0.5, CLOSE_TIMEOUT=0.5)
+@each_step
+def test_a_room_of_twenty_loses_six(client: LiveClient, step: str) -> None:
+    """Five are cut by TCP reset and one never reads, while fourteen talk."""
+    rounds = [f"{n} " + "x" * 1_000 for n in range(30)]
+    lost = [f"doomed{n}" for n in range(5)] + ["deaf"]
+    with ExitStack() as stack:
+
+        def enter(name: str) -> Session:
+            return stack.enter_context(client.websocket_connect(f"/chatroom/{name}"))
+
+        def enter_raw(name: str) -> RawSession:
+            window = 4096 if name == "deaf" else None
+            return stack.enter_context(client.raw(f"/chatroom/{name}", window=window))
+
+        others = {f"{n}": enter(f"{n}") for n in range(14)}
+        doomed = [enter_raw(name) for name in lost]
+        for n, text in enumerate(rounds):
+            for other in others.values():
+                other.send_text(text)
+            if n % 5 == 2 and n < 25:
+                doomed[n // 5].write(masked(Opcode.TEXT, b"half a message")[:8])
+                doomed[n // 5].cut()
+        for name, other in others.items():
+            said_by: dict[str, list[str]] = {each: [] for each in others}
+            left: list[str] = []
+            while sum(map(len, said_by.values())) < 14 * 30 or len(left) < 6:
+                message = other.receive_json()
+                if message["sender"] == "system":
+                    left += [message["message"]] if "left" in message["message"] else []
+                else:
+                    sender = name if message["sender"] == "You" else message["sender"]
+                    said_by[sender].append(message["message"])
+            assert said_by == dict.fromkeys(others, rounds)
+            assert sorted(left) == sorted(f"{each} left the chat" for each in lost)
+
+
+# Batches
+
+
+def messages(session: Session, count: int) -> list[dict[str, Any]]:
+    """So many messages of a batched client."""
+    came: list[dict[str, Any]] = []
+    while len(came) < count:
+        batch = session.receive_json()
+        assert 1 <= len(batch) <= 256
+        came += batch
+    assert len(came) == count
+    return came
+
+
+def test_batches(client: Client) -> None:
+    with (
+        client.websocket_connect("/chatroom/ada", ["chat.batch.v1"]) as ada,
+        client.websocket_connect("/chatroom/bob", ["other", "chat.batch.v1"]) as bob,
+        client.websocket_connect("/chatroom/cy") as cy,
+    ):
+        chosen = [each.accepted_subprotocol for each in (ada, bob, cy)]
+        assert chosen == ["chat.batch.v1", "chat.batch.v1", None]
+        joined = [system(f"{name} joined the chat") for name in ("bob", "cy")]
+        assert messages(ada, 2) == joined
+        assert messages(bob, 1) == joined[1:]
+        texts = [f"{n}" for n in range(700)]
+        for text in texts:
+            ada.send_text(text)
+        cy.send_text("And I")
+        mine = messages(ada, 701)
+        assert [m for m in mine if m["sender"] == "You"] == [
+            said("You", text) for text in texts
+        ]
+        assert said("cy", "And I") in mine
+        theirs = messages(bob, 701)
+        assert [m for m in theirs if m["sender"] == "ada"] == [
+            said("ada", text) for text in texts
+        ]
+        for text in texts:
+            message = cy.receive_json()
+            if message["sender"] == "You":
+                message = cy.receive_json()
+            assert message == said("ada", text)
+
+
+# Slow readers
+
+
+def stall(client: LiveClient, ada: Session, until: dict[str, Any]) -> int:
+    """Let ada talk until she gets a certain message; how often she said something."""
+    for n in range(5_000):
+        ada.send_text(f"{n} " + "x" * 8_000)
+        came = [ada.receive_json()]
+        while came[-1]["sender"] != "You":
+            came.append(ada.receive_json())
+        if until in came:
+            return n + 1
+    raise AssertionError("nobody was let go")
+
+
+@pytest.mark.live
+@pytest.mark.settings(SEND_TIMEOUT=1, CLOSE_TIMEOUT=1)
+def test_who_reads_again_is_told(client: LiveClient) -> None:
+    with (
+        client.raw("/chatroom/deaf", window=4096) as deaf,
+        client.websocket_connect("/chatroom/ada") as ada,
+    ):
+        said = stall(client, ada, system("deaf left the chat"))
+        came = []
+        while (message := deaf.receive())["type"] == "websocket.send":
+            text = json.loads(message["text"])["message"]
+            came += [text.split()[0]] if text.endswith("x") else []
+        assert came == [f"{n}" for n in range(len(came))]
+        assert len(came) < said
+        assert message == closed(1013, "Too slow")
+
+
+@pytest.mark.live
+@pytest.mark.settings(SEND_TIMEOUT=0.5, CLOSE_TIMEOUT=0.5)
+def test_who_never_reads_is_reset(client: LiveClient) -> None:
+    with (
+        client.raw("/chatroom/deaf", window=4096) as deaf,
+        client.websocket_connect("/chatroom/ada") as ada,
+    ):
+        stall(client, ada, system("deaf left the chat"))
+        # A handler that has ended, and a connection that is no more.
+        assert client.server.handler_ended(deaf.peer, 2, client.since)
+        deadline = time.monotonic() + 2
+        while time.monotonic() < deadline:
+            if deaf.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                break
+            time.sleep(0.02)
+        else:
+            raise AssertionError("the connection was not reset")
+        ada.send_text("Still here")
+        assert ada.receive_json() == said("You", "Still here")
+
+
+@pytest.mark.live
+@pytest.mark.settings(SEND_TIMEOUT=60)
+def test_ctrl_c_with_a_client_that_does_not_read(client: LiveClient) -> None:
+    with (
+        client.raw("/chatroom/deaf", window=4096) as deaf,
+        client.websocket_connect("/chatroom/ada") as ada,
+    ):
+        for _ in range(100):
+            ada.send_text("x" * 8_000)
+            ada.receive_json()
+        assert client.shut_down()
+        assert ada.receive()["code"] == 1012
+        deaf.cut()
+
+
+# The benchmark
+
+
+def test_the_script(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = Path(benchmark_websocket.__file__).read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 120
+    result = asyncio.run(benchmark_websocket.main(4))
+    assert result[:3] == (12, 48, 48)
+    assert 0 < result.seconds < 30
+    assert "48 of 48 deliveries came" in capsys.readouterr().out
+
+
+def test_the_script_notices_a_taken_port() -> None:
+    with socket.create_server(benchmark_websocket.ADDRESS):
+        done = subprocess.run(
+            [sys.executable, "-m", "recipes.r06_benchmarking.benchmark_websocket"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert "No measurement" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def compare(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMPARE, "--clients=6", "--senders=2", "--messages=5", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_compare(tmp_path: Path) -> None:
+    pytest.importorskip(
+        "matplotlib", reason="plots are drawn with tests/requirements.txt installed"
+    )
+    figures, plot = tmp_path / "figures.json", tmp_path / "plot.png"
+    apps = ["main@ws-per-message-deflate=false", "websockets", "step1_naive"]
+    done = compare(
+        *(f"--app={app}" for app in apps),
+        *("--repeat=2", "--stalled=1", f"--json={figures}", f"--plot={plot}"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads(figures.read_text())
+    assert list(results) == apps
+    for result in results.values():
+        assert result["expected"] == result["received"] == 2 * 5 * 6 * 2
+        assert result["lost"] == result["doubled"] == result["out_of_order"] == 0
+        assert result["closes"] == {"1000": 12}
+        assert result["latency"]["p50"] <= result["latency"]["max"]
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_compare_in_batches_and_paced() -> None:
+    done = compare("--app=main", "--batch", "--rate=50", "--repeat=1")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_compare_a_storm_up_to_the_limit() -> None:
+    done = compare("--app=main", "--storm", "--find-limit", "--repeat=1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all 6 connections stood" in done.stdout
+    assert "without notices" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="ulimit is of Linux and macOS")
+def test_compare_says_what_gave() -> None:
+    command = [*COMPARE, "--app=main", "--find-limit", "--repeat=1"]
+    command += ["--clients=300", "--senders=1", "--messages=1"]
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -n 150 && exec "$@"', "sh", *command],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ulimit -n" in " ".join(done.stdout.split())
+
+
+LOSING = """
+from fastapi import FastAPI, WebSocket
+from recipes.r06_benchmarking.chat import create_app
+from recipes.r06_benchmarking.step4_isolated import Isolated
+
+class Losing(Isolated):
+    lost = 0
+    def put(self, websocket, text):
+        if "user0" in text or "0 3 " not in text:
+            super().put(websocket, text)
+
+app = create_app("Losing", Losing())
+"""
+
+
+def test_compare_tells_what_it_cannot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "losing.py").write_text(LOSING)
+    (tmp_path / "dying.py").write_text(
+        LOSING.replace("super().put(websocket, text)", "import os; os._exit(1)")
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("BENCHMARK_PATIENCE", "1")
+    for app, status, sentence in [
+        ("losing:app", 1, "losing:app"),
+        ("dying:app", 2, "died"),
+        ("nowhere:app", 2, "nowhere:app does not start"),
+    ]:
+        done = compare(f"--app={app}", "--repeat=1")
+        assert done.returncode == status, done.stdout + done.stderr
+        assert sentence in done.stdout
+        assert "Traceback" not in done.stdout + done.stderr
+    done = compare("--url=ws://127.0.0.1:9/chatroom", "--repeat=1")
+    assert done.returncode == 2
+    assert "no client could connect" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a signal")
+def test_compare_ends_with_ctrl_c() -> None:
+    process = subprocess.Popen(
+        [*COMPARE, "--app=main", "--messages=100000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    psutil = pytest.importorskip("psutil")
+    try:
+        found: list[Any] = []
+        deadline = time.monotonic() + 30
+        while len(found) < 2 and time.monotonic() < deadline:
+            found = psutil.Process(process.pid).children(recursive=True)
+            time.sleep(0.1)
+        assert len(found) >= 2
+        os.kill(process.pid, signal.SIGINT)
+        process.wait(timeout=15)
+        _, alive = psutil.wait_procs(found, timeout=5)
+        assert alive == []
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+# The exercise
+
+
+def talks(ada: Session, numbers: range, size: int = 8_000) -> None:
+    """Let ada say something for each number, and see it come back in time."""
+    for n in numbers:
+        ada.send_text(f"{n} " + "x" * size)
+        message = ada.receive_json()
+        while message["sender"] != "You":
+            message = ada.receive_json()
+        assert message["message"].startswith(f"{n} x")
+
+
+def heard(session: Session, count: int) -> Iterator[str]:
+    """The numbers of ada's next texts."""
+    while count:
+        message = session.receive_json()
+        if message["sender"] == "ada":
+            count -= 1
+            yield message["message"].split()[0]
+
+
+@pytest.mark.live
+@pytest.mark.task(
+    "Everybody gets everything, in order",
+    hints=[
+        "put() appends, run() takes from the other end and sends.",
+        "An asyncio.Queue does both: put_nowait() and await get().",
+        "One task for each client keeps the order; a task for each text does not.",
+    ],
+)
+def test_in_order(client: LiveClient) -> None:
+    with (
+        client.websocket_connect("/chatroom/bob") as bob,
+        client.raw("/chatroom/ada") as ada,
+    ):
+        # In one piece, so that the app has them all before it can send the first.
+        texts = [masked(Opcode.TEXT, f"{n} of 80".encode()) for n in range(80)]
+        ada.write(b"".join(texts))
+        assert list(heard(bob, 80)) == [f"{n}" for n in range(80)]
+        for n in range(80):
+            assert ada.receive_json() == said("You", f"{n} of 80")
+
+
+@pytest.mark.live
+@pytest.mark.task(
+    "Nobody waits for a client that does not read",
+    hints=[
+        "put() is no coroutine: it cannot wait.",
+        "The task of the client that does not read waits, and nobody else.",
+    ],
+)
+def test_nobody_waits(client: LiveClient) -> None:
+    with (
+        client.raw("/chatroom/deaf", window=4096),
+        client.websocket_connect("/chatroom/bob") as bob,
+        client.websocket_connect("/chatroom/ada") as ada,
+    ):
+        talks(ada, range(300))
+        assert list(heard(bob, 300)) == [f"{n}" for n in range(300)]
+
+
+@pytest.mark.live
+@pytest.mark.task(
+    "Who reads again in time finds everything, in order, and stays",
+    hints=[
+        "Up to `limit` texts wait. None is left out, be it new or old.",
+        "Only with `limit` texts waiting is a client too slow.",
+    ],
+)
+def test_back_in_time(client: LiveClient) -> None:
+    with (
+        client.raw("/chatroom/slow", window=4096) as slow,
+        client.websocket_connect("/chatroom/ada") as ada,
+    ):
+        talks(ada, range(90))
+        assert list(heard(slow, 90)) == [f"{n}" for n in range(90)]
+        talks(ada, range(90, 95))
+        assert list(heard(slow, 5)) == [f"{n}" for n in range(90, 95)]
+
+
+@pytest.mark.live
+@pytest.mark.task(
+    "Who reads again too late finds a part, without a gap, and then 1013 `Too slow`",
+    hints=[
+        "With `limit` texts waiting, put() sets evicted, and takes nothing more.",
+        "run() looks at evicted before each send, and closes.",
+        "What waited may be dropped. What is sent must have no gap.",
+    ],
+)
+def test_too_late(client: LiveClient) -> None:
+    with (
+        client.websocket_connect("/chatroom/bob") as bob,
+        client.raw("/chatroom/slow", window=4096) as slow,
+        client.websocket_connect("/chatroom/ada") as ada,
+    ):
+        talks(ada, range(400))
+        came = list(heard(slow, 5))
+        talks(ada, range(400, 405))
+        while (message := slow.receive())["type"] == "websocket.send":
+            text = json.loads(message["text"])["message"]
+            came += [text.split()[0]] if text.endswith("x") else []
+        assert message == closed(1013, "Too slow")
+        assert len(came) < 400
+        assert came == [f"{n}" for n in range(len(came))]
+        # The others have missed nothing, and hear once that it has left.
+        slow.socket.close()
+        ada.send_text("That is all")
+        told: list[dict[str, Any]] = []
+        left, last = system("slow left the chat"), said("ada", "That is all")
+        while left not in told or last not in told:
+            told.append(bob.receive_json())
+        numbers = [m["message"].split()[0] for m in told if m["sender"] == "ada"]
+        assert numbers == [*(f"{n}" for n in range(405)), "That"]
+        assert told.count(left) == 1
