@@ -3,21 +3,26 @@
 import asyncio
 import os
 import socket
+import stat
 import struct
 from collections import deque
 from collections.abc import Coroutine, Generator
 from contextlib import suppress
 from typing import Any
 
-from fastapi import WebSocket, WebSocketException
+from fastapi import WebSocket, WebSocketDisconnect, WebSocketException
+from uvicorn.protocols.utils import ClientDisconnected
 
 from recipes.r06_benchmarking import manager
 from recipes.r06_benchmarking.manager import Manager
 
-# Texts that may wait for a client that does not keep up.
-LONGEST_BACKLOG = 1_000
+# Characters that may wait for a client that does not keep up.
+LONGEST_BACKLOG = 4 * 2**20
 
 Sending = Coroutine[Any, Any, None]
+
+# What a send raises when the client is gone, by Starlette and by the server itself.
+GONE = (WebSocketDisconnect, ClientDisconnected)
 
 
 class Resumed:
@@ -47,6 +52,23 @@ def begin(sending: Sending) -> Resumed | None:
     return Resumed(sending, waits_for)
 
 
+class Backlog:
+    """What waits for a client, and how much it is."""
+
+    def __init__(self) -> None:
+        self.texts: deque[str] = deque()
+        self.size = 0
+
+    def append(self, text: str) -> None:
+        self.texts.append(text)
+        self.size += len(text)
+
+    def popleft(self) -> str:
+        text = self.texts.popleft()
+        self.size -= len(text)
+        return text
+
+
 class Isolating(Manager):
     """A manager that never waits for a client.
 
@@ -56,7 +78,7 @@ class Isolating(Manager):
 
     def __init__(self) -> None:
         super().__init__()
-        self.backlogs: dict[WebSocket, deque[str]] = {}
+        self.backlogs: dict[WebSocket, Backlog] = {}
         self.drains: dict[WebSocket, asyncio.Task[None]] = {}
         self.evicted: set[WebSocket] = set()
 
@@ -67,16 +89,19 @@ class Isolating(Manager):
         """Send now, or when the client has taken what it was sent before."""
         if (backlog := self.backlogs.get(websocket)) is not None:
             backlog.append(text)
-            if len(backlog) > LONGEST_BACKLOG:
+            if backlog.size > LONGEST_BACKLOG:
                 self.evict(websocket)
             return
         try:
             rest = begin(self.send(websocket, text))
-        except Exception:  # whatever it is, the client is gone for us
+        except GONE:
+            self.disconnect(websocket)
+            return
+        except Exception:  # uvicorn has closed, and waits for the client to read
             self.evict(websocket)
             return
         if rest is not None:
-            self.backlogs[websocket] = deque()
+            self.backlogs[websocket] = Backlog()
             self.drains[websocket] = asyncio.create_task(self.drain(websocket, rest))
 
     async def drain(self, websocket: WebSocket, rest: Resumed) -> None:
@@ -84,11 +109,14 @@ class Isolating(Manager):
         try:
             async with asyncio.timeout(manager.SEND_TIMEOUT):
                 await rest
-            while backlog:
+            while backlog.texts:
                 async with asyncio.timeout(manager.SEND_TIMEOUT):
                     await self.send(websocket, backlog.popleft())
             del self.backlogs[websocket], self.drains[websocket]
-        except Exception:
+        except GONE:
+            self.drains.pop(websocket, None)
+            self.disconnect(websocket)
+        except Exception:  # TimeoutError, above all
             self.evict(websocket)
 
     def evict(self, websocket: WebSocket) -> None:
@@ -122,9 +150,12 @@ def reset(websocket: WebSocket) -> bool:
     """
     linger = struct.pack("ii", 1, 0)  # to close is to reset, and to drop what is unsent
     for name in os.listdir("/dev/fd") if os.path.isdir("/dev/fd") else []:
-        with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as twin:
-            if twin.getpeername()[:2] == tuple(websocket.client or ()):
-                twin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                twin.shutdown(socket.SHUT_RDWR)  # uvicorn sees the end, and closes
-                return True
+        with suppress(OSError):  # closed meanwhile, or not connected
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(int(name))) as twin:
+                if twin.getpeername()[:2] == tuple(websocket.client or ()):
+                    twin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                    twin.shutdown(socket.SHUT_RDWR)  # uvicorn sees the end, and closes
+                    return True
     return False
