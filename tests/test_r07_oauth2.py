@@ -19,6 +19,19 @@ from recipes.workbench.server import AppServer, StartError
 from tests.transports import Client, LiveClient, masked
 
 SECRET = "a secret that only this test knows"
+# A form whose password and `next` hold half a character, as no UTF-8 can.
+FORM = {"Content-Type": "multipart/form-data; boundary=x; charset=utf-7"}
+UTF7 = (
+    b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % pair
+        for pair in [
+            (b"username", b"johndoe"),
+            (b"password", b"+2AA-"),
+            (b"next", b"/+2AA-"),
+        ]
+    )
+    + b"--x--\r\n"
+)
 USER = {"username": "johndoe", "password": "secret"}
 
 
@@ -98,6 +111,8 @@ def test_wrong_credentials(client: Client, stage: str) -> None:
         answer = client.post("/token", data=form)
         assert answer.status_code == 400
         assert answer.json() == {"detail": "Incorrect username or password"}
+    answer = client.post("/token", content=UTF7, headers=FORM)
+    assert answer.status_code == 400
 
 
 def test_an_unknown_user_costs_as_much(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,7 +326,7 @@ def test_nothing_secret_is_logged(client: LiveClient) -> None:
     assert "/secured-ws" in printed
     for secret in ("not mine", token, "Traceback"):
         assert secret not in printed
-    # A ticket is in the log, since it is in the address. By then it is used up.
+    # A ticket is in the log, since it is in the address. This one is used up.
     assert ticket in printed
 
 
@@ -491,6 +506,7 @@ def test_wrong_login(client: Client) -> None:
         assert "Set-Cookie" not in answer.headers
         assert 'role="alert"' in answer.text
         assert 'value="/chat?room=%C3%A9&amp;x=1"' in answer.text
+    assert client.post("/login", content=UTF7, headers=FORM).status_code == 400
 
 
 @pytest.mark.task(

@@ -116,5 +116,5 @@ async def main(n_clients: int = 10) -> Result:
 if __name__ == "__main__":
     try:
         asyncio.run(main(*map(int, sys.argv[1:2])))
-    except (OSError, RuntimeError, TimeoutError, WebSocketException) as error:
+    except (OSError, RuntimeError, ValueError, WebSocketException) as error:
         sys.exit(f"No measurement: {error or 'the server did not answer in time'}")

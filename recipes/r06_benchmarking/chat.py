@@ -5,6 +5,7 @@ import logging
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect, WebSocketException
 
 from recipes.r06_benchmarking.manager import Manager
+from recipes.r06_benchmarking.raw_send import KeepSend
 from recipes.r06_benchmarking.rules import Username, printable, receive_text
 
 logger = logging.getLogger("uvicorn")
@@ -12,6 +13,7 @@ logger = logging.getLogger("uvicorn")
 
 def create_app(title: str, manager: Manager) -> FastAPI:
     app = FastAPI(title=title)
+    app.add_middleware(KeepSend)
 
     @app.websocket("/chatroom/{username}")
     async def chatroom(websocket: WebSocket, username: Username) -> None:

@@ -7,6 +7,7 @@ does falls on all alike. Exit status: 1 if a message was lost, 2 if it could not
 """
 
 import contextlib
+import importlib.util
 import json
 import multiprocessing
 import os
@@ -230,12 +231,23 @@ def what_gave(tally: Tally, wanted: int) -> str:
     return f"{stood:,} connections stood. {next(told, 'The next failed.')} ({reason})"
 
 
+def check_files(json_file: Path | None, plot_file: Path | None) -> None:
+    """Find out before all the measuring whether its results can be written."""
+    for file in filter(None, (json_file, plot_file)):
+        if not file.parent.is_dir():
+            raise CannotRun(f"{file}: there is no folder {file.parent}")
+    if plot_file is None:
+        return
+    if plot_file.suffix not in {".png", ".svg", ".pdf"}:
+        raise CannotRun(f"{plot_file}: a plot is a .png, .svg or .pdf")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise CannotRun("--plot needs matplotlib: pip install matplotlib")
+
+
 def plot(tallies: dict[str, Tally], file: Path) -> None:
     """Draw how long deliveries took, and how many came when."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError:
-        raise CannotRun("--plot needs matplotlib: pip install matplotlib") from None
+    import matplotlib.pyplot as plt
+
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
     for label, tally in tallies.items():
         ordered = sorted(tally.latencies)
@@ -322,6 +334,11 @@ def main(
         storm,
     )
     quiet = quiet or find_limit
+    try:
+        check_files(json_file, plot_file)
+    except CannotRun as reason:
+        console.print(str(reason))
+        raise typer.Exit(2) from None
     labels = [url] if url else app or ["step1_naive", "main", "websockets"]
     runs: dict[str, list[dict[str, Any]]] = {label: [] for label in labels}
     tallies: dict[str, Tally] = {}

@@ -1,10 +1,9 @@
 """Sending without waiting: who does not keep up gets a backlog of its own."""
 
 import asyncio
-import os
 import socket
-import stat
 import struct
+import sys
 from collections import deque
 from collections.abc import Coroutine, Generator
 from contextlib import suppress
@@ -133,8 +132,8 @@ class Isolating(Manager):
     async def part(
         self, websocket: WebSocket, refusal: WebSocketException | None
     ) -> None:
-        """Tell an evicted client why, in CLOSE_TIMEOUT seconds; then reset it."""
-        if websocket in self.evicted:
+        """Tell a client why, in CLOSE_TIMEOUT seconds; reset it if it does not read."""
+        if refusal or websocket in self.evicted:
             self.evicted.discard(websocket)
             wait = manager.CLOSE_TIMEOUT if refusal else 0
             asyncio.get_running_loop().call_later(wait, reset, websocket)
@@ -145,17 +144,17 @@ def reset(websocket: WebSocket) -> bool:
     """End a client's connection, if it is still there, with a TCP reset.
 
     ASGI has no call for it, and `close()` waits behind what the client does not read.
-    So look for the connection among the process's open files, which Linux and macOS
-    show in /dev/fd. Behind a proxy's headers, websocket.client is not the peer.
+    But the server's `send` is a method of the object that holds the connection, in
+    uvicorn at least. Returns whether it could be done.
     """
-    linger = struct.pack("ii", 1, 0)  # to close is to reset, and to drop what is unsent
-    for name in os.listdir("/dev/fd") if os.path.isdir("/dev/fd") else []:
-        with suppress(OSError):  # closed meanwhile, or not connected
-            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
-                continue
-            with socket.socket(fileno=os.dup(int(name))) as twin:
-                if twin.getpeername()[:2] == tuple(websocket.client or ()):
-                    twin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                    twin.shutdown(socket.SHUT_RDWR)  # uvicorn sees the end, and closes
-                    return True
-    return False
+    protocol = getattr(websocket.scope.get("server_send"), "__self__", None)
+    transport = getattr(protocol, "transport", None)
+    if transport is None:
+        return False
+    # To close is then to reset, and to drop what is unsent, also in the kernel.
+    linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+    with suppress(OSError, AttributeError):  # closed already
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    transport.abort()
+    return True

@@ -184,7 +184,9 @@ class Load:
             reasons = ", ".join(tally.refused)
             raise RuntimeError(f"no client could connect: {reasons}")
         senders = clients[: plan.senders]
-        tally.expected = len(senders) * plan.messages * len(clients)
+        # Who could not connect misses everything, unless that is what is looked for.
+        present = len(clients) if plan.find_limit else plan.clients
+        tally.expected = plan.senders * plan.messages * present
 
         await self.quiet()
         for client in senders:

@@ -1,11 +1,10 @@
 """Past the framework: the `send` that the server gave, without the layers around it."""
 
+from collections.abc import Coroutine
 from typing import Any
 
-from fastapi import FastAPI, WebSocket
+from fastapi import WebSocket
 from starlette.types import ASGIApp, Receive, Scope, Send
-
-from recipes.r06_benchmarking.isolation import Sending
 
 
 class KeepSend:
@@ -26,13 +25,8 @@ class KeepSend:
         await self.app(scope, receive, send)
 
 
-def send_raw(websocket: WebSocket, text: str) -> Sending:
+def send_raw(websocket: WebSocket, text: str) -> Coroutine[Any, Any, None]:
     """`websocket.send_text(text)`, past Starlette (ASGI's send event)."""
     event: dict[str, Any] = {"type": "websocket.send", "text": text}
-    sending: Sending = websocket.scope["server_send"](event)
+    sending: Coroutine[Any, Any, None] = websocket.scope["server_send"](event)
     return sending
-
-
-def with_raw_send(app: FastAPI) -> FastAPI:
-    app.add_middleware(KeepSend)
-    return app

@@ -4,7 +4,7 @@ from fastapi import WebSocket
 
 from recipes.r06_benchmarking.chat import create_app
 from recipes.r06_benchmarking.isolation import Sending
-from recipes.r06_benchmarking.raw_send import send_raw, with_raw_send
+from recipes.r06_benchmarking.raw_send import send_raw
 from recipes.r06_benchmarking.step4_isolated import Isolated
 
 
@@ -13,4 +13,4 @@ class RawSend(Isolated):
         return send_raw(websocket, text)
 
 
-app = with_raw_send(create_app("Raw send", RawSend()))
+app = create_app("Raw send", RawSend())

@@ -57,7 +57,8 @@ async def unchecked(websocket: WebSocket, visitor: Visitor = None) -> None:
 async def checked(websocket: WebSocket, visitor: Visitor = None) -> None:
     # A browser says whose page is asking, and no page can change what it says.
     scheme = {"ws": "http", "wss": "https"}[websocket.url.scheme]
-    if websocket.headers.get("Origin") != f"{scheme}://{websocket.headers['Host']}":
+    own = f"{scheme}://{websocket.headers.get('Host', '')}"
+    if websocket.headers.get("Origin") != own:
         raise HTTPException(403)
     await unchecked(websocket, visitor)
 

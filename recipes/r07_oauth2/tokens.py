@@ -54,7 +54,7 @@ def read_token(token: str) -> Session | None:
     return session
 
 
-# A ticket stands for a session, once. It may be read in a log: by then it is used up.
+# A ticket stands for a session: once, and not for long, since logs hold addresses.
 _tickets: dict[str, tuple[Session, float]] = {}
 
 

@@ -5,8 +5,8 @@ it safe: without one, a client that does not read costs memory without end. What
 waited at an eviction is dropped, and nothing is left out before: the client sees a
 beginning of what was said, then the end.
 
-`close()` waits behind what the client has not read. That is no loss: only this client's
-own task waits there, and ends with the connection.
+`close()` waits behind what the client has not read. Only this client's own task waits
+there, and ends with the connection. Ctrl-C waits for it too; `main` cuts such a line.
 
 Another way: a `deque` and an `asyncio.Event`; or a bound in bytes instead of texts, or
 in seconds, as recipe 5 has it.

@@ -24,7 +24,7 @@ def current_user(connection: HTTPConnection) -> Session | None:
 
 def origin_ok(websocket: WebSocket) -> bool:
     scheme = {"ws": "http", "wss": "https"}[websocket.url.scheme]
-    own = f"{scheme}://{websocket.headers.get('Host')}"
+    own = f"{scheme}://{websocket.headers.get('Host', '')}"
     return websocket.headers.get("Origin", own) == own
 
 
@@ -51,6 +51,7 @@ def login(
     password: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "/chat",
 ) -> Response:
+    next = pages.readable(next)
     if not authenticate(username, password):
         return login_page(request, next, "Incorrect username or password", 400)
     answer = RedirectResponse(safe_next(next), 303)

@@ -54,6 +54,7 @@ def login(
     password: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "/chat",
 ) -> Response:
+    next = pages.readable(next)
     if not authenticate(username, password):
         return login_page(request, next, "Incorrect username or password", 400)
     answer = RedirectResponse(safe_next(next), 303)

@@ -58,6 +58,7 @@ def login(
     password: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "/chat",
 ) -> Response:
+    next = pages.readable(next)
     # TODO 2 (core): with the right password, set the cookie (HttpOnly, SameSite=Lax)
     # and redirect (303) to safe_next(next). Else the login page again, with an error
     # and HTTP 400.
