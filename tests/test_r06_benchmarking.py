@@ -152,6 +152,29 @@ def test_batches(client: Client) -> None:
             assert message == said("ada", text)
 
 
+def test_batches_are_bounded_in_size(client: Client) -> None:
+    with (
+        client.websocket_connect("/chatroom/bob", ["chat.batch.v1"]) as bob,
+        client.websocket_connect("/chatroom/ada") as ada,
+    ):
+        for _ in range(25):
+            ada.send_text("x" * 60_000)
+        came = 0
+        while came < 26:
+            text = bob.receive_text()
+            assert len(text.encode()) < 2**20
+            came += len(json.loads(text))
+
+
+@pytest.mark.live
+def test_a_batched_client_has_its_answers_before_the_close(client: LiveClient) -> None:
+    with client.websocket_connect("/chatroom/ada", ["chat.batch.v1"]) as ada:
+        ada.send_text("hi")
+        ada.send_bytes(b"bytes")
+        assert ada.receive_json() == [said("You", "hi")]
+        assert ada.receive() == closed(1003, "Text only")
+
+
 # Slow readers
 
 
@@ -203,6 +226,22 @@ def test_who_never_reads_is_reset(client: LiveClient) -> None:
             raise AssertionError("the connection was not reset")
         ada.send_text("Still here")
         assert ada.receive_json() == said("You", "Still here")
+
+
+@pytest.mark.live
+@pytest.mark.settings(SEND_TIMEOUT=0.5, CLOSE_TIMEOUT=0.3)
+def test_who_is_gone_before_the_reset(client: LiveClient) -> None:
+    with (
+        client.raw("/chatroom/deaf", window=4096) as deaf,
+        client.websocket_connect("/chatroom/ada") as ada,
+    ):
+        stall(client, ada, system("deaf left the chat"))
+        deaf.cut()
+        # Past the moment of the reset: it must find nothing, and leave no traceback.
+        until = time.monotonic() + 0.6
+        while time.monotonic() < until:
+            ada.send_text("Still here")
+            assert ada.receive_json() == said("You", "Still here")
 
 
 @pytest.mark.live

@@ -153,7 +153,7 @@ def reset(websocket: WebSocket) -> bool:
         return False
     # To close is then to reset, and to drop what is unsent, also in the kernel.
     linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-    with suppress(OSError, AttributeError):  # closed already
+    with suppress(OSError, ValueError, AttributeError):  # closed already
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     transport.abort()
