@@ -53,7 +53,7 @@ TROUBLE = {
     ),
     "leaves a process behind": (
         "import subprocess, sys\n"
-        "late = [sys.executable, '-c', 'import time; time.sleep(20)']\n"
+        "late = [sys.executable, '-c', 'import time; time.sleep(8)']\n"
         "subprocess.Popen(late, start_new_session=True)\n"
     ),
 }

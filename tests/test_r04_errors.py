@@ -1,12 +1,12 @@
 """Recipe 4: refusals, close codes and wrong messages; its exercise validates."""
 
 import socket
-from typing import Any
 
 import pytest
 from starlette.websockets import WebSocketDisconnect
 from websockets.frames import Opcode
 
+from tests.scenes import closed
 from tests.transports import Client, LiveClient, masked
 
 BY_CLIENT = ("WARNING", "Connection closed by the client")
@@ -30,11 +30,6 @@ WRONG = [
     '{"type": "say", "text": "hi"' + "".join(f', "{n}": 1' for n in range(5_000)) + "}",
     '{"type": "say", "text": "%s"}' % ("x" * 2 * 2**20),
 ]
-
-
-def closed(code: int, reason: str = "") -> dict[str, Any]:
-    """A close as TestClient's `receive()` gives it."""
-    return {"type": "websocket.close", "code": code, "reason": reason}
 
 
 def test_talks(client: Client) -> None:

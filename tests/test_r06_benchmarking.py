@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from starlette.websockets import WebSocketDisconnect
 from websockets.frames import Opcode
 
 from recipes.r06_benchmarking import benchmark_websocket
-from tests.transports import Client, LiveClient, RawSession, Session, masked
+from tests.scenes import a_room_of_twenty_loses_six, closed, said, system
+from tests.transports import Client, LiveClient, Session, masked
 
 COMPARE = [sys.executable, "-m", "recipes.r06_benchmarking.compare"]
 STEPS = [
@@ -28,19 +28,6 @@ STEPS = [
 each_step = pytest.mark.parametrize(
     "step", [pytest.param(step, marks=pytest.mark.module(step)) for step in STEPS]
 )
-
-
-def closed(code: int, reason: str = "") -> dict[str, Any]:
-    """A close as TestClient's `receive()` gives it."""
-    return {"type": "websocket.close", "code": code, "reason": reason}
-
-
-def system(message: str) -> dict[str, Any]:
-    return {"sender": "system", "message": message}
-
-
-def said(sender: str, message: str) -> dict[str, Any]:
-    return {"sender": sender, "message": message}
 
 
 @each_step
@@ -73,38 +60,7 @@ def test_the_chat(client: Client, step: str) -> None:
 @pytest.mark.settings(SEND_TIMEOUT=0.5, CLOSE_TIMEOUT=0.5)
 @each_step
 def test_a_room_of_twenty_loses_six(client: LiveClient, step: str) -> None:
-    """Five are cut by TCP reset and one never reads, while fourteen talk."""
-    rounds = [f"{n} " + "x" * 1_000 for n in range(30)]
-    lost = [f"doomed{n}" for n in range(5)] + ["deaf"]
-    with ExitStack() as stack:
-
-        def enter(name: str) -> Session:
-            return stack.enter_context(client.websocket_connect(f"/chatroom/{name}"))
-
-        def enter_raw(name: str) -> RawSession:
-            window = 4096 if name == "deaf" else None
-            return stack.enter_context(client.raw(f"/chatroom/{name}", window=window))
-
-        others = {f"{n}": enter(f"{n}") for n in range(14)}
-        doomed = [enter_raw(name) for name in lost]
-        for n, text in enumerate(rounds):
-            for other in others.values():
-                other.send_text(text)
-            if n % 5 == 2 and n < 25:
-                doomed[n // 5].write(masked(Opcode.TEXT, b"half a message")[:8])
-                doomed[n // 5].cut()
-        for name, other in others.items():
-            said_by: dict[str, list[str]] = {each: [] for each in others}
-            left: list[str] = []
-            while sum(map(len, said_by.values())) < 14 * 30 or len(left) < 6:
-                message = other.receive_json()
-                if message["sender"] == "system":
-                    left += [message["message"]] if "left" in message["message"] else []
-                else:
-                    sender = name if message["sender"] == "You" else message["sender"]
-                    said_by[sender].append(message["message"])
-            assert said_by == dict.fromkeys(others, rounds)
-            assert sorted(left) == sorted(f"{each} left the chat" for each in lost)
+    a_room_of_twenty_loses_six(client)
 
 
 # Batches
@@ -267,23 +223,20 @@ def test_the_script(
 ) -> None:
     lines = Path(benchmark_websocket.__file__).read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 120
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = free.getsockname()
+    monkeypatch.setattr(benchmark_websocket, "ADDRESS", address)
     result = asyncio.run(benchmark_websocket.main(4))
     assert result[:3] == (12, 48, 48)
     assert 0 < result.seconds < 30
     assert "48 of 48 deliveries came" in capsys.readouterr().out
 
 
-def test_the_script_notices_a_taken_port() -> None:
-    with socket.create_server(benchmark_websocket.ADDRESS):
-        done = subprocess.run(
-            [sys.executable, "-m", "recipes.r06_benchmarking.benchmark_websocket"],
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-    assert done.returncode == 1
-    assert "No measurement" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_the_script_notices_a_taken_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setattr(benchmark_websocket, "ADDRESS", taken.getsockname())
+        with pytest.raises(RuntimeError, match="is its port taken"):
+            asyncio.run(benchmark_websocket.main(4))
 
 
 def compare(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -32,9 +32,9 @@ class Result(NamedTuple):
     seconds: float
 
 
-def run_server(nonce: str = "") -> None:
+def run_server(nonce: str = "", address: tuple[str, int] = ADDRESS) -> None:
     """Serve until this process is ended; handshakes are answered with the nonce."""
-    host, port = ADDRESS
+    host, port = address
     headers = [(HEADER, nonce)]
     config = uvicorn.Config(APP, host, port, headers=headers, log_level="warning")
     logging.getLogger("uvicorn").setLevel("WARNING")
@@ -93,7 +93,7 @@ async def count(websocket: ClientConnection, wanted: int) -> int:
 async def main(n_clients: int = 10) -> Result:
     n_messages, nonce = 3, secrets.token_hex(8)
     context = multiprocessing.get_context("spawn")
-    server = context.Process(target=run_server, args=(nonce,), daemon=True)
+    server = context.Process(target=run_server, args=(nonce, ADDRESS), daemon=True)
     server.start()
     try:
         await await_server(server, nonce)  # type: ignore[arg-type]
