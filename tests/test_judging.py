@@ -1,16 +1,36 @@
-"""Answers that are no apps: one plain sentence for each task, and never a hang."""
+"""Answers that are no apps: one plain sentence for each task, and never a hang.
 
+And what is told while an answer is judged, and how a judging is cancelled.
+"""
+
+import json
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from recipes.workbench import catalog
-from recipes.workbench.judge import judge, judge_file, tasks
+from recipes.workbench import judge as judge_module
+from recipes.workbench.judge import (
+    CANCELLED,
+    ENDED,
+    Begun,
+    Judging,
+    Verdict,
+    judge,
+    judge_file,
+    tasks,
+    understood,
+)
+from recipes.workbench.server import START_TIMEOUT
+from tests.lines import HANGS, Lines, has_ended, waits_in_the_last_task
 
 RECIPE = "r01_setup"
+BOUND = 30.0
 # A students' edition has none.
 with_solutions = pytest.mark.skipif(
     not catalog.SOLUTIONS.is_dir(), reason="this is tested where solutions/ is"
@@ -170,3 +190,183 @@ def test_folder_that_is_not_there(tmp_path: Path) -> None:
     )
     assert done.returncode == 4
     assert "there is no such folder" in done.stderr
+
+
+# What is told meanwhile
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    with Lines() as lines:
+        yield lines
+
+
+def handed_in(folder: Path, recipe: str, source: str) -> Path:
+    """A folder of answers with this one in it."""
+    (folder / recipe).mkdir(exist_ok=True)
+    (folder / recipe / "exercise.py").write_text(source, encoding="utf-8")
+    return folder
+
+
+@with_solutions
+def test_news_come_while_a_later_task_runs(tmp_path: Path, lines: Lines) -> None:
+    source = waits_in_the_last_task(lines)
+    with Judging(RECIPE, handed_in(tmp_path, RECIPE, source)) as judging:
+        first, last = judging.tasks
+        news = judging.news()
+        assert next(news) == Begun(first)
+        assert next(news) == Verdict(first, "")
+        assert next(news) == Begun(last)
+        # The test of the last task runs, for its handler waits.
+        line, pytest_itself = lines.accept()
+        assert pytest_itself.is_running()
+        line.sendall(b".")
+        assert list(news) == [Verdict(last, "")]
+        assert judging.verdicts() == [Verdict(first, ""), Verdict(last, "")]
+        assert list(judging) == judging.verdicts()
+        assert not judging.trouble
+
+
+def test_news_tell_why_a_task_failed() -> None:
+    with Judging(RECIPE, catalog.MUTANTS) as judging:
+        told = list(judging)
+        assert [verdict.task for verdict in told] == tasks(RECIPE)
+        assert all("There is no" in verdict.failure for verdict in told)
+        assert told == judging.verdicts()
+
+
+# An answer that no order reaches: while it searches, no other thread of it runs.
+DEAF = "import re; re.match('(a*)*b', 'a' * 40)\n"
+
+
+@pytest.mark.parametrize("source", [HANGS, DEAF], ids=["hangs", "deaf"])
+def test_cancel_ends_pytest_and_its_servers(
+    source: str, tmp_path: Path, lines: Lines
+) -> None:
+    answers = handed_in(tmp_path, RECIPE, lines.source + source)
+    with Judging(RECIPE, answers) as judging:
+        line, pytest_itself = lines.accept()
+        came: list[Verdict] = []
+        reader = threading.Thread(target=lambda: came.extend(judging))
+        reader.start()
+        since = time.monotonic()
+        judging.cancel()
+        judging.cancel()
+        reader.join(timeout=BOUND)
+        assert not reader.is_alive()
+        assert came == []
+        assert {verdict.failure for verdict in judging.verdicts()} == {CANCELLED}
+        assert not pytest_itself.is_running()
+        assert has_ended(line)
+        assert time.monotonic() - since < 1
+
+
+def test_leaving_cancels(tmp_path: Path, lines: Lines) -> None:
+    answers = handed_in(tmp_path, RECIPE, lines.source + HANGS)
+    with Judging(RECIPE, answers):
+        line, pytest_itself = lines.accept()
+    assert not pytest_itself.is_running()
+    assert has_ended(line)
+
+
+def test_cancel_after_the_end_changes_nothing(tmp_path: Path) -> None:
+    with Judging(RECIPE, tmp_path) as judging:
+        verdicts = judging.verdicts()
+        judging.cancel()
+        assert judging.verdicts() == verdicts
+        assert not judging.trouble
+
+
+def test_judging_is_bounded(
+    tmp_path: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judge_module, "JUDGE_TIMEOUT", 2.0)
+    answers = handed_in(tmp_path, RECIPE, lines.source + HANGS)
+    with Judging(RECIPE, answers) as judging:
+        line, _ = lines.accept()
+        assert "more than 2 s" in judging.verdicts()[0].failure
+        assert judging.trouble
+        assert has_ended(line)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is killed so there")
+def test_nothing_outlives_who_judges(tmp_path: Path, lines: Lines) -> None:
+    answers = handed_in(tmp_path, RECIPE, lines.source + HANGS)
+    code = (
+        "import sys; from pathlib import Path; from recipes.workbench.judge import *; "
+        f"judge({RECIPE!r}, Path(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", code, str(answers)]
+    since = time.monotonic()
+    with subprocess.Popen(command, cwd=catalog.ROOT) as judge_process:
+        line, _ = lines.accept()
+        judge_process.kill()
+    # It ends when pytest has ended.
+    assert has_ended(line)
+    # Not since its start took too long, which is another end.
+    assert time.monotonic() - since < START_TIMEOUT
+
+
+NO_NEWS = [
+    *(b"", b"\n", b"\xff\n", b"[1]\n", b"1\n", b"[" * 100_000, b"9" * 5_000 + b"\n"),
+    *(b"{}\n", b'{"event": "done"}\n', b'{"event": "done", "name": []}\n'),
+    b'{"event": "done", "name": "test_says_bye", "failure": 5}\n',
+    b'{"event": "done", "name": "test_says_nothing", "failure": ""}\n',
+    b'{"event": "ended", "name": "test_says_bye"}\n',
+]
+
+
+@pytest.mark.parametrize("line", NO_NEWS, ids=lambda line: str(line[:40]))
+def test_no_news(line: bytes) -> None:
+    assert understood(line, {task.name: task for task in tasks(RECIPE)}) is None
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="this needs /proc")
+def test_forged_news_decide_nothing(tmp_path: Path) -> None:
+    """An answer may write to where pytest tells its news, and keep it open."""
+    first, last = tasks(RECIPE)
+    forged = b"\xff[]\n{\n"
+    for name in (last.name, last.name, "test_that_is_none", first.name):
+        event = {"event": "done", "name": name, "failure": ""}
+        forged += json.dumps(event).encode() + b"\n"
+    source = (
+        "import glob, os, subprocess, sys\n"
+        "def pipes(pid):\n"
+        "    every = glob.glob(f'/proc/{pid}/fd/*')\n"
+        "    return {os.readlink(f): f for f in every if os.path.lexists(f)}\n"
+        "own = pipes(os.getpid())\n"
+        "for link, name in pipes(os.getppid()).items():\n"
+        "    if link.startswith('pipe:') and link not in own:\n"
+        "        fd = os.open(name, os.O_WRONLY)\n"
+        f"        os.write(fd, {forged!r})\n"
+        "        late = [sys.executable, '-c', 'import time; time.sleep(9)']\n"
+        "        subprocess.Popen(late, pass_fds=[fd], start_new_session=True)\n"
+    )
+    since = time.monotonic()
+    with Judging(RECIPE, handed_in(tmp_path, RECIPE, source)) as judging:
+        told = list(judging)
+        assert [verdict.task for verdict in told] == [last, first]
+        assert all(verdict.passed for verdict in told)
+        assert [verdict.passed for verdict in judging.verdicts()] == [False, False]
+    assert time.monotonic() - since < 6
+
+
+def test_killed_from_outside(tmp_path: Path, lines: Lines) -> None:
+    answers = handed_in(tmp_path, RECIPE, lines.source + HANGS)
+    with Judging(RECIPE, answers) as judging:
+        line, pytest_itself = lines.accept()
+        pytest_itself.kill()
+        assert has_ended(line)
+        assert judging.verdicts()[0].failure
+        assert judging.trouble
+        if sys.platform != "win32":
+            assert judging.trouble == ENDED
+
+
+def test_pytest_that_cannot_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_PLUGINS", "there_is_no_such_plugin")
+    with Judging(RECIPE, tmp_path) as judging:
+        assert "there_is_no_such_plugin" in judging.verdicts()[0].failure
+        assert judging.trouble

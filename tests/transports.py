@@ -32,7 +32,6 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from recipes.workbench.child import leaves
 from recipes.workbench.server import AppServer, Crash
 
 # Seconds a test waits for what should come at once.
@@ -159,6 +158,9 @@ class InProcessClient(TestClient, Client):  # type: ignore[misc]
         self._records = _Records()
 
     def _collecting(self, app: ASGIApp) -> ASGIApp:
+        # Not at the top: it brings FastAPI, and judging does without TestClient.
+        from recipes.workbench.child import leaves
+
         async def wrapper(scope: Scope, receive: Receive, send: Send) -> None:
             try:
                 await app(scope, receive, send)

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -40,6 +41,13 @@ def title(recipe: str) -> str:
     readme = RECIPES / recipe / "README.md"
     with readme.open(encoding="utf-8") as lines:
         return next(line[2:].strip() for line in lines if line.startswith("# "))
+
+
+def blurb(recipe: str) -> str:
+    """What the recipe is about: the paragraph below the title of its README."""
+    readme = (RECIPES / recipe / "README.md").read_text(encoding="utf-8")
+    paragraph = readme.split("\n\n")[1]
+    return " ".join(re.sub(r"[*`]", "", paragraph).split())
 
 
 def exercise(recipe: str) -> Path:

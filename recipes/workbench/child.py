@@ -3,6 +3,7 @@
 Run as `python -m recipes.workbench.child MODULE [FILE [PORT]]` by `server.py`. Reports
 are lines of JSON on the standard output that the child was started with:
 
+    {"event": "routes", "routes": [["websocket", "/ws"], ["page", "/chatroom/{name}"]]}
     {"event": "ready", "port": 41234}
     {"event": "failed", "kind": "SyntaxError", "message": ..., "line": 12}
     {"event": "log", "level": "INFO", "message": "Message received: hi"}
@@ -15,6 +16,7 @@ When that pipe closes, the child ends at once: nothing outlives whoever started 
 """
 
 import asyncio
+import importlib
 import json
 import logging
 import os
@@ -29,14 +31,23 @@ from types import TracebackType
 from typing import Any
 
 import uvicorn
+from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from recipes.workbench.catalog import load
+from recipes.workbench import catalog
 
 # A message of the app's log may be of any length; a report of it is not.
 LONGEST = 4_000
+# What is told of an app's routes.
+MOST_ROUTES = 100
+LONGEST_PATH = 300
 
 Report = dict[str, Any]
+
+# The frames of a traceback that only lead to the app.
+NOT_THE_APPS = {__file__, catalog.__file__, importlib.__file__}
 
 
 class Reporter:
@@ -78,6 +89,35 @@ def describe(error: BaseException, file: str) -> Report:
         "line": line or own_line(error.__traceback__, file),
         "traceback": "".join(traceback.format_exception(error))[-LONGEST:],
     }
+
+
+def leads_there(file: str) -> bool:
+    return file in NOT_THE_APPS or file.startswith("<frozen importlib")
+
+
+def print_from_the_app(error: BaseException) -> None:
+    """The traceback of a failed import, without the frames that lead to the app."""
+    trace = error.__traceback__
+    while trace is not None and leads_there(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    # A syntax error has no frame of its own: it tells its line itself.
+    traceback.print_exception(error.with_traceback(trace))
+
+
+def routes_of(app: object) -> list[tuple[str, str]]:
+    """The app's sockets, and its pages: what a browser can open with a GET."""
+    if not isinstance(app, Starlette):
+        return []  # any callable can be an app of ASGI
+    found = []
+    for route in iter_route_contexts(app.routes):
+        path = (route.path or "")[:LONGEST_PATH]
+        if isinstance(route.original_route, WebSocketRoute):
+            found.append(("websocket", path))
+        elif isinstance(route.original_route, APIRoute) and "GET" in (
+            route.methods or ()
+        ):
+            found.append(("page", path))
+    return found[:MOST_ROUTES]
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
@@ -163,18 +203,20 @@ def main(name: str, file: str = "", port: str = "0") -> None:
     server: list[uvicorn.Server] = []
     threading.Thread(target=obey, args=(server,), daemon=True).start()
     try:
-        module = load(name, Path(file) if file else None)
+        module = catalog.load(name, Path(file) if file else None)
     except SystemExit as error:
         report("failed", kind="SystemExit", message=str(error.code), line=None)
         return
     except BaseException as error:
-        traceback.print_exc()
-        report("failed", **describe(error, file))
+        described = describe(error, file)
+        print_from_the_app(error)
+        report("failed", **described)
         return
     app = getattr(module, "app", None)
     if not callable(app):
         report("failed", kind="NoApp", message="", line=None)
         return
+    report("routes", routes=routes_of(app))
     config = uvicorn.Config(watched(app, report), host="127.0.0.1", port=int(port))
     watch = Watch(report, file or str(module.__file__))
     logging.getLogger().addHandler(watch)

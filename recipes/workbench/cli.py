@@ -1,14 +1,11 @@
-"""The commands of `python -m recipes`.
+"""The commands of `python -m recipes`: what `practice.py` finds, printed."""
 
-Nothing is remembered between two runs: how far you are is computed by judging what
-lies in the exercise files.
-"""
-
-import shutil
+import contextlib
+import sys
+import webbrowser
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 import typer
@@ -17,11 +14,11 @@ from rich.markup import escape
 from rich.syntax import Syntax
 from watchfiles import watch as changes
 
-from recipes.workbench import catalog
-from recipes.workbench.judge import Verdict, judge
+from recipes.workbench import catalog, practice
+from recipes.workbench.judge import Begun, Judging, Verdict
 
 app = typer.Typer(
-    help="Check your exercises, get hints, see solutions, start over.",
+    help="The workbook on one page; or check your exercises, get hints, start over.",
     pretty_exceptions_enable=False,
 )
 console = Console(highlight=False, soft_wrap=True)
@@ -43,37 +40,56 @@ Recipe = Annotated[
 ]
 
 
-def begun(recipe: str) -> bool:
-    """Whether the exercise is no longer the starter, of which every task fails."""
-    file = catalog.exercise(recipe)
-    return file.is_file() and file.read_bytes() != catalog.starter(recipe).read_bytes()
+def judged(recipe: str) -> list[Verdict]:
+    """Judge the learner's answer, and show what comes of it."""
+    with practice.judging(recipe) as judging:
+        if not console.is_terminal:
+            verdicts = judging.verdicts()
+            show_marks(recipe, verdicts)
+        else:
+            verdicts = watched(recipe, judging)
+    show_next(recipe, verdicts)
+    return verdicts
 
 
-def mine(recipe: str) -> list[Verdict]:
-    """Judge the learner's own answer."""
-    return judge(recipe, catalog.RECIPES)
+def watched(recipe: str, judging: Judging) -> list[Verdict]:
+    """Show the tasks one by one, as their tests end."""
+    told: list[Verdict] = []
+    show_title(recipe)
+    with console.status(f"Judging {recipe}…") as status:
+        for news in judging.news():
+            if isinstance(news, Begun):
+                status.update(escape(news.task.title))
+            else:
+                show_mark(news)
+                told.append(news)
+        verdicts = judging.verdicts()
+    # The last word is the report's, should the news have been something else.
+    if [(v.task, v.passed) for v in told] != [(v.task, v.passed) for v in verdicts]:
+        console.print()
+        show_marks(recipe, verdicts)
+    return verdicts
 
 
-def passed(verdicts: list[Verdict]) -> bool:
-    return all(verdict.passed for verdict in verdicts)
-
-
-def in_turn() -> str:
-    """The first recipe whose exercise is not passed; the last if all are."""
-    recipes = catalog.recipes()
-    for recipe in recipes:
-        if not begun(recipe) or not passed(mine(recipe)):
-            return recipe
-    return recipes[-1]
-
-
-def show(recipe: str, verdicts: list[Verdict]) -> None:
-    """The tasks with their marks, the first failure in full, and the next step."""
+def show_title(recipe: str) -> None:
     console.print(f"[bold]{recipe}[/] {escape(catalog.title(recipe))}")
+
+
+def show_mark(verdict: Verdict) -> None:
+    mark = "[green]passed[/]" if verdict.passed else "[red]failed[/]"
+    level = "" if verdict.task.level == "core" else f" ({verdict.task.level})"
+    console.print(f"  {mark}  {escape(verdict.task.title)}{level}")
+
+
+def show_marks(recipe: str, verdicts: list[Verdict]) -> None:
+    """The tasks with their marks."""
+    show_title(recipe)
     for verdict in verdicts:
-        mark = "[green]passed[/]" if verdict.passed else "[red]failed[/]"
-        level = "" if verdict.task.level == "core" else f" ({verdict.task.level})"
-        console.print(f"  {mark}  {escape(verdict.task.title)}{level}")
+        show_mark(verdict)
+
+
+def show_next(recipe: str, verdicts: list[Verdict]) -> None:
+    """The first failure in full, and the next step."""
     failure = next((verdict for verdict in verdicts if not verdict.passed), None)
     if failure is not None:
         console.print(f"\n{escape(failure.failure)}\n")
@@ -91,29 +107,62 @@ def show(recipe: str, verdicts: list[Verdict]) -> None:
 
 
 @app.callback(invoke_without_command=True)
-def start(context: typer.Context) -> None:
-    """Without a command: your progress and the next step."""
+def start(
+    context: typer.Context,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="where to serve; 0: any free port")
+    ] = 8700,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="open the page in a browser")
+    ] = True,
+    allow_remote: Annotated[
+        bool, typer.Option(help="let the consoles connect to other machines")
+    ] = False,
+) -> None:
+    """Without a command: open the page with all recipes, until Ctrl-C."""
     if context.invoked_subcommand is None:
-        progress()
+        open_page(port, browser, allow_remote)
+
+
+def open_page(port: int, browser: bool, allow_remote: bool) -> None:
+    """Serve the page; status 1 if the port is taken and no other is wanted."""
+    # Imported here: the other commands need not wait for it.
+    from recipes.workbench import web
+
+    try:
+        listener = web.bind(port)
+    except OSError as error:
+        console.print(f"Port {port} cannot be had: {error.strerror}.")
+        free = web.free_port(port)
+        if not (sys.stdin.isatty() and typer.confirm(f"Use {free}?", default=True)):
+            console.print(f"Port {free} is free: python -m recipes --port {free}")
+            raise typer.Exit(1) from None
+        listener = web.bind(free)
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    def ready() -> None:
+        print(f"The workbook is at {address}", flush=True)
+        print("Ctrl-C ends it, and every server that it started.", flush=True)
+        if browser:
+            # A browser may take seconds to come, and the page is needed for it.
+            thread = Thread(target=webbrowser.open, args=(address,), daemon=True)
+            thread.start()
+
+    with contextlib.suppress(KeyboardInterrupt):
+        web.serve(listener, ready, allow_remote)
+    print("Ended.")
 
 
 @app.command()
 def progress() -> None:
     """Show all recipes and how far you are, by judging your exercises."""
-    recipes = catalog.recipes()
-    next_one = None
-    with ThreadPoolExecutor(2) as pool, console.status("Judging your exercises…"):
-        running = {r: pool.submit(mine, r) for r in recipes if begun(r)}
-        verdicts = {r: future.result() for r, future in running.items()}
-    for recipe in recipes:
-        if recipe not in verdicts:
-            state = "not begun"
-        else:
-            done = sum(verdict.passed for verdict in verdicts[recipe])
-            state = f"{done} of {len(verdicts[recipe])} tasks"
-        if recipe not in verdicts or not passed(verdicts[recipe]):
-            next_one = next_one or recipe
-        console.print(f"{recipe:20} {state:14} {escape(catalog.title(recipe))}")
+    with console.status("Judging your exercises…"):
+        every = practice.progress()
+    for each in every:
+        state = f"{each.done} of {each.total} tasks" if each.begun else "not begun"
+        title = escape(catalog.title(each.recipe))
+        console.print(f"{each.recipe:20} {state:14} {title}")
+    next_one = next((each.recipe for each in every if not each.passed), None)
     if next_one is None:
         console.print("\nAll exercises are passed.")
     else:
@@ -121,31 +170,43 @@ def progress() -> None:
         console.print(f"      python -m recipes check {next_one}")
 
 
+def chosen(recipe: str | None) -> str:
+    """The recipe that was named, else the next in turn."""
+    if recipe:
+        return recipe
+    with console.status("Judging your exercises…"):
+        return practice.next_recipe()
+
+
 @app.command()
 def check(recipe: Recipe = None) -> None:
     """Judge your exercise and say the next step. Exit status 1: not all passed."""
-    name = recipe or in_turn()
-    with console.status(f"Judging {name}…"):
-        verdicts = mine(name)
-    show(name, verdicts)
-    raise typer.Exit(0 if passed(verdicts) else 1)
+    verdicts = judged(chosen(recipe))
+    raise typer.Exit(0 if practice.passed(verdicts) else 1)
 
 
 @app.command()
 def watch(recipe: Recipe = None) -> None:
     """Judge your exercise at every save, until Ctrl-C."""
-    name = recipe or in_turn()
+    name = chosen(recipe)
     for _ in saves(catalog.exercise(name)):
         console.rule()
-        show(name, mine(name))
+        judged(name)
         console.print("\nWaiting for you to save; Ctrl-C ends.")
 
 
 def saves(file: Path) -> Iterator[None]:
     """Now, and whenever `file` is written; editors may replace it by another."""
-    yield None
-    for changed in changes(file.parent, recursive=False, raise_interrupt=False):
-        if any(Path(path).name == file.name for _, path in changed):
+    watching = changes(
+        file.parent,
+        recursive=False,
+        raise_interrupt=False,
+        rust_timeout=100,
+        yield_on_timeout=True,
+    )
+    # The first time it is watched already, so that no save can be missed.
+    for number, changed in enumerate(watching):
+        if number == 0 or any(Path(path).name == file.name for _, path in changed):
             yield None
 
 
@@ -155,16 +216,15 @@ def hint(
     n: Annotated[int, typer.Argument(min=1, help="from a nudge to the answer")] = 1,
 ) -> None:
     """Give the n-th hint of the first task that is not passed."""
-    name = recipe or in_turn()
-    task = next((v.task for v in mine(name) if not v.passed), None)
-    if task is None:
+    name = chosen(recipe)
+    found = practice.hint(name, n)
+    if found is None:
         console.print(f"{name}: all passed, there is nothing to hint at.")
         return
-    console.print(f"[bold]{escape(task.title)}[/]")
-    if n > len(task.hints):
-        console.print(f"There are {len(task.hints)} hints; this is the last.")
-    n = min(n, len(task.hints))
-    console.print(f"Hint {n} of {len(task.hints)}: {escape(task.hints[n - 1])}")
+    console.print(f"[bold]{escape(found.task.title)}[/]")
+    if n > found.total:
+        console.print(f"There are {found.total} hints; this is the last.")
+    console.print(f"Hint {found.n} of {found.total}: {escape(found.text)}")
 
 
 @app.command()
@@ -173,15 +233,15 @@ def solution(
     anyway: Annotated[bool, typer.Option(help="before you have passed")] = False,
 ) -> None:
     """Show the reference answer, once you have passed."""
-    name = recipe or in_turn()
-    file = catalog.solution(name)
-    if not file.is_file():
+    name = chosen(recipe)
+    try:
+        text = practice.solution(name, anyway)
+    except practice.NoSolutions:
         console.print("This edition of the workbook has no solutions.")
-        raise typer.Exit(1)
-    if not anyway and not passed(mine(name)):
+        raise typer.Exit(1) from None
+    except practice.NotPassed:
         console.print(f"{name} is not passed yet. With --anyway you may look.")
-        raise typer.Exit(1)
-    text = file.read_text(encoding="utf-8")
+        raise typer.Exit(1) from None
     if console.is_terminal:
         console.print(Syntax(text, "python", word_wrap=True))
     else:
@@ -192,11 +252,8 @@ def solution(
 def reset(recipe: Recipe) -> None:
     """Put the starter back, and keep a copy of your work."""
     assert recipe is not None
-    file = catalog.exercise(recipe)
-    if begun(recipe):
-        names = (f"exercise_before_reset_{n}.py" for n in count(1))
-        copy = next(c for name in names if not (c := file.with_name(name)).exists())
-        shutil.copy(file, copy)
+    copy = practice.reset(recipe)
+    if copy is not None:
         console.print(f"Your work is kept in {copy.relative_to(catalog.ROOT)}")
-    shutil.copy(catalog.starter(recipe), file)
+    file = catalog.exercise(recipe)
     console.print(f"{file.relative_to(catalog.ROOT)} is as it was given.")

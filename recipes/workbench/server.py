@@ -59,6 +59,7 @@ def in_a_line(text: str) -> str:
 
 
 FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
+    "routes": {"routes": (list,)},
     "ready": {"port": (int,)},
     "failed": {"kind": (str,), "message": (str,), "line": (int, NoneType)},
     "log": {"level": (str,), "message": (str,)},
@@ -92,6 +93,7 @@ class AppServer:
         file: where to load it from, if not from where `name` says.
         settings: environment variables for the app.
         port: where to serve, on 127.0.0.1; 0 lets the system pick.
+        wait: whether to return only when it serves; if not, call `await_start()`.
 
     Raises:
         StartError: the app could not be loaded or was not ready in START_TIMEOUT.
@@ -103,6 +105,7 @@ class AppServer:
         file: Path | None = None,
         settings: Mapping[str, object] = {},
         port: int = 0,
+        wait: bool = True,
     ) -> None:
         self.file = file
         self.label = file.name if file else name
@@ -128,13 +131,11 @@ class AppServer:
             threading.Thread(target=self._follow_reports, daemon=True),
             threading.Thread(target=self._follow_output, daemon=True),
         ]
+        self.port = 0
         for thread in self._threads:
             thread.start()
-        try:
-            self.port: int = self._await_start()
-        except BaseException:
-            self.kill()
-            raise
+        if wait:
+            self.await_start()
 
     # What the child says
 
@@ -145,20 +146,31 @@ class AppServer:
             if report is None:
                 continue
             with self._news:
-                self._logged += report["event"] == "log"
-                if report["event"] == "log" and self._logged > MOST_LOGGED:
-                    continue
-                self.reports.append(report)
+                self.reported(report)
                 self._news.notify_all()
         with self._news:
             self._reports_ended = True
             self._news.notify_all()
+        self.ended()
 
     def _follow_output(self) -> None:
         assert self._process.stderr is not None
         # In pieces: a line of an app's print may be endless.
         while piece := self._process.stderr.readline(8_000):
-            self.output.append(piece.decode(errors="replace"))
+            self.printed(piece.decode(errors="replace"))
+
+    def reported(self, report: dict[str, Any]) -> None:
+        """Keep a report; called by the thread that reads them, as they come."""
+        self._logged += report["event"] == "log"
+        if report["event"] != "log" or self._logged <= MOST_LOGGED:
+            self.reports.append(report)
+
+    def printed(self, line: str) -> None:
+        """Keep a line that the app printed; called by the thread that reads them."""
+        self.output.append(line)
+
+    def ended(self) -> None:
+        """Called by the thread that reads reports, when there will be no more."""
 
     def wait_for(
         self, wanted: Callable[[dict[str, Any]], bool], timeout: float, since: int = 0
@@ -207,14 +219,28 @@ class AppServer:
 
     # Its life
 
-    def _await_start(self) -> int:
+    def await_start(self) -> None:
+        """Wait until it serves at `port`. Raises StartError, and then it has ended."""
         began = {"ready", "failed"}
-        report = self.wait_for(lambda r: r["event"] in began, START_TIMEOUT)
-        if report is None:
-            raise StartError(self._why_not_started())
-        if report["event"] == "failed":
-            raise StartError(self._why_not_loaded(report))
-        return int(report["port"])
+        try:
+            report = self.wait_for(lambda r: r["event"] in began, START_TIMEOUT)
+            if report is None:
+                raise StartError(self._why_not_started())
+            if report["event"] == "failed":
+                raise StartError(self._why_not_loaded(report))
+        except BaseException:
+            self.kill()
+            raise
+        self.port = report["port"]
+
+    def routes(self) -> list[tuple[str, str]]:
+        """What the app serves, as (kind, path): kind is "websocket" or "page"."""
+        report = self.wait_for(lambda report: report["event"] == "routes", 0)
+        return [
+            (kind, path)
+            for kind, path in (report["routes"] if report else [])
+            if isinstance(kind, str) and isinstance(path, str)
+        ]
 
     def _why_not_loaded(self, report: dict[str, Any]) -> str:
         kind, line = report["kind"], report["line"]

@@ -1,0 +1,381 @@
+"""A WebSocket client for the page: it connects, sends, and records every frame.
+
+It is the client of `websockets`, so it can send headers that a browser cannot, and see
+what a browser hides: the answer to a refused handshake, pings, who closed and how.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import httpx2
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.frames import Close, Opcode
+from websockets.frames import Frame as WireFrame
+from websockets.protocol import Protocol
+from websockets.typing import Origin, Subprotocol
+
+from recipes.workbench.exchange import (
+    Closed,
+    Exchange,
+    Failed,
+    Frame,
+    Refused,
+    Target,
+    TokenRequest,
+)
+from recipes.workbench.processes import Refusal
+from recipes.workbench.tail import Tail
+
+# Seconds: to open, for the server to take what is sent, for it to answer a close.
+OPEN_TIMEOUT = 10.0
+SEND_TIMEOUT = 5.0
+CLOSE_TIMEOUT = 5.0
+# A console shows what comes, however big: up to uvicorn's own limit.
+MOST_BYTES = 16 * 2**20
+# Frames that wait for the page, and messages that wait to be sent.
+MOST_FRAMES = 5_000
+MOST_WAITING = 100
+
+# A header's name and value, RFC 9110 §5.1 and §5.5.
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+# What the handshake itself sets.
+ITS_OWN = {"host", "connection", "upgrade", "origin"}
+# Close codes, RFC 6455 §7.4; 1004, 1005, 1006 and 1015 are never sent.
+MAY_BE_SENT = {1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)}
+
+KINDS = {
+    Opcode.TEXT: "text",
+    Opcode.BINARY: "binary",
+    Opcode.CONT: "continuation",
+    Opcode.PING: "ping",
+    Opcode.PONG: "pong",
+    Opcode.CLOSE: "close",
+}
+
+
+def checked(target: Target, allow_remote: bool) -> Target:
+    """The target, if it can be connected to.
+
+    Raises Refusal: the address is none, is not on this machine, or a header cannot be
+    sent. A host's name other than `localhost` counts as remote, wherever it leads.
+    """
+    try:
+        parts = urlsplit(target.url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise Refusal(f"{target.url} is not an address.") from None
+    if parts.scheme not in {"ws", "wss"} or not host or port == 0:
+        raise Refusal("An address begins with ws:// or wss://, then host and port.")
+    if parts.fragment or "#" in target.url:
+        raise Refusal("An address of a WebSocket has no # (RFC 6455 §3).")
+    if not target.url.isprintable() or " " in target.url or "\\" in target.url:
+        raise Refusal("An address holds no spaces and no backslash: write %20 or %5C.")
+    if not allow_remote and not on_this_machine(host):
+        raise Refusal(
+            f"{host} is not on this machine. The console connects to 127.0.0.1 and "
+            "localhost alone, unless you start the page with --allow-remote."
+        )
+    for name, value in target.headers:
+        if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
+            raise Refusal(f"The header {name!r} cannot be sent with that value.")
+        if name.lower() in ITS_OWN or name.lower().startswith("sec-websocket-"):
+            where = "its own field" if name.lower() == "origin" else "the handshake"
+            raise Refusal(f"The header {name} is set by {where}.")
+    if not HEADER_VALUE.fullmatch(target.origin):
+        raise Refusal("That Origin cannot be sent.")
+    for protocol in target.subprotocols:
+        if not HEADER_NAME.fullmatch(protocol):
+            raise Refusal(f"{protocol!r} is not a subprotocol's name.")
+    return target
+
+
+def on_this_machine(host: str) -> bool:
+    """Whether a host is this machine for sure, without asking a name server."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Recorder(ClientConnection):
+    """A connection that tells each frame it receives, control frames too."""
+
+    told: Callable[[Frame], None]
+
+    def process_event(self, event: Any) -> None:
+        if isinstance(event, WireFrame):
+            kind = KINDS[event.opcode]
+            data = bytes(event.data)
+            self.told(Frame(time.monotonic(), False, kind, data, event.fin))
+            if event.opcode is Opcode.PING:
+                # websockets answers by itself, as RFC 6455 §5.5.3 wants it.
+                self.told(Frame(time.monotonic(), True, "pong", data))
+        super().process_event(event)
+
+
+class connect_once(connect):
+    """`connect`, that does not follow a redirect: it might lead to another machine."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        return exc
+
+
+class Console:
+    """One console: at most one connection at a time.
+
+    Attributes:
+        run: how many connections it has tried.
+        state: idle, connecting, open, closing or over.
+        exchange: the connection's record, or that of the last one.
+        frames: its frames, as the page has yet to see them.
+        trouble: why the last thing asked for was not done.
+        subprotocol: what the server chose.
+    """
+
+    def __init__(self, changed: Callable[[], None], allow_remote: bool) -> None:
+        self.run = 0
+        self.state = "idle"
+        self.exchange: Exchange | None = None
+        self.frames: Tail[Frame] = Tail(MOST_FRAMES)
+        self.trouble = ""
+        self.subprotocol = ""
+        self._changed = changed
+        self._allow_remote = allow_remote
+        self._orders: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(
+            MOST_WAITING
+        )
+        self._connection: Recorder | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._cut = False
+        self._close_told = False
+
+    def _turn_to(self, state: str) -> None:
+        self.state = state
+        self._changed()
+
+    def complain(self, sentence: str) -> None:
+        """Say why something was not done."""
+        self.trouble = sentence
+        self._changed()
+
+    def _tell(self, frame: Frame) -> None:
+        assert self.exchange is not None
+        self.exchange.add(frame)
+        self.frames.add(frame)
+        self._changed()
+
+    # The connection's life
+
+    def connect(self, target: Target) -> None:
+        """Connect. Raises Refusal, as `checked` does, or since it is connected."""
+        if self.state in {"connecting", "open", "closing"}:
+            raise Refusal("This console is connected: close it first.")
+        target = checked(target, self._allow_remote)
+        self.run += 1
+        self.exchange = Exchange(target)
+        self.frames = Tail(MOST_FRAMES)
+        self._orders = asyncio.Queue(MOST_WAITING)
+        self.trouble = self.subprotocol = ""
+        self._cut = self._close_told = False
+        self._turn_to("connecting")
+        self._task = asyncio.create_task(self._live(target, self.exchange))
+
+    async def _live(self, target: Target, exchange: Exchange) -> None:
+        exchange.began = time.monotonic()
+        end: Refused | Closed | Failed
+        try:
+            end = await self._converse(target, exchange)
+        except InvalidStatus as refusal:
+            answer = refusal.response
+            headers, body = list(answer.headers.raw_items()), bytes(answer.body or b"")
+            end = Refused(answer.status_code, answer.reason_phrase, headers, body)
+        except TimeoutError:
+            end = Failed(f"No answer to the handshake in {OPEN_TIMEOUT:.0f} s.")
+        except ConnectionRefusedError:
+            end = Failed("Nobody listens there: is the server running, on that port?")
+        except (OSError, EOFError, WebSocketException, ValueError) as error:
+            end = Failed(f"No handshake: {error}.")
+        exchange.ended = time.monotonic()
+        exchange.end = end
+        self._turn_to("over")
+
+    async def _converse(self, target: Target, exchange: Exchange) -> Closed:
+        async with connect_once(
+            target.url,
+            origin=Origin(target.origin) if target.origin else None,
+            subprotocols=[Subprotocol(name) for name in target.subprotocols] or None,
+            additional_headers=list(target.headers),
+            proxy=None,
+            open_timeout=OPEN_TIMEOUT,
+            close_timeout=CLOSE_TIMEOUT,
+            # Pings are sent when the user says so.
+            ping_interval=None,
+            max_size=MOST_BYTES,
+            # A factory is as good as a class here; the annotation knows classes only.
+            create_connection=cast(type[ClientConnection], self._recorder),
+        ) as connection:
+            assert isinstance(connection, Recorder)
+            exchange.began = time.monotonic()
+            self.subprotocol = connection.subprotocol or ""
+            self._connection = connection
+            self._turn_to("open")
+            orders = asyncio.create_task(self._obey())
+            try:
+                # Whatever comes has been recorded as frames; this keeps it flowing.
+                with contextlib.suppress(ConnectionClosed):
+                    while True:
+                        async for _ in connection.recv_streaming(decode=False):
+                            pass
+            finally:
+                self._connection = None
+                orders.cancel()
+        return self._how_it_ended(connection.protocol)
+
+    def _recorder(self, *arguments: Any, **options: Any) -> Recorder:
+        recorder = Recorder(*arguments, **options)
+        recorder.told = self._tell
+        return recorder
+
+    def _how_it_ended(self, protocol: Protocol) -> Closed:
+        received, sent = protocol.close_rcvd, protocol.close_sent
+        if sent and not self._close_told:
+            # websockets answers a close, and closes what breaks the protocol.
+            self._tell(Frame(time.monotonic(), True, "close", sent.serialize()))
+        if received and protocol.close_rcvd_then_sent is not False:
+            return Closed("server", received.code, received.reason)
+        if sent:
+            return Closed("client", sent.code, sent.reason)
+        return Closed("client" if self._cut else "server", 1006, "")
+
+    # What can be asked for while it is open
+
+    def order(self, action: Callable[[ClientConnection], Awaitable[None]]) -> None:
+        """Do something with the connection, after what was asked for before.
+
+        Raises Refusal: not connected, or too much waits already.
+        """
+        connection = self._connection
+        if connection is None:
+            raise Refusal("Not connected.")
+        if self.state == "closing":
+            raise Refusal("The connection is closing.")
+        try:
+            self._orders.put_nowait(lambda: action(connection))
+        except asyncio.QueueFull:
+            raise Refusal(
+                f"{MOST_WAITING} messages wait: the server does not read."
+            ) from None
+        self.trouble = ""
+
+    async def _obey(self) -> None:
+        while True:
+            action = await self._orders.get()
+            try:
+                await action()
+            except TimeoutError:
+                self.complain(
+                    f"The server has not read for {SEND_TIMEOUT:.0f} s; "
+                    "what is sent waits in buffers."
+                )
+            except ConnectionClosed:
+                self.complain("Not sent: the connection is over.")
+            except (WebSocketException, ValueError) as error:
+                self.complain(f"Not sent: {error}.")
+
+    def send(self, message: str | bytes) -> None:
+        """Send a text or binary message. Raises Refusal."""
+        if isinstance(message, str):
+            try:
+                data, kind = message.encode(), "text"
+            except UnicodeEncodeError:
+                raise Refusal("A half of a surrogate pair is not text.") from None
+        else:
+            data, kind = message, "binary"
+
+        async def action(connection: ClientConnection) -> None:
+            self._tell(Frame(time.monotonic(), True, kind, data))
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await connection.send(message)
+
+        self.order(action)
+
+    def ping(self, payload: bytes) -> None:
+        """Send a ping. Raises Refusal: its payload is over 125 bytes."""
+        if len(payload) > 125:
+            raise Refusal("A ping holds at most 125 bytes (RFC 6455 §5.5).")
+
+        async def action(connection: ClientConnection) -> None:
+            self._tell(Frame(time.monotonic(), True, "ping", payload))
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await connection.ping(payload)
+
+        self.order(action)
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake. Raises Refusal: RFC 6455 does not allow that."""
+        if code not in MAY_BE_SENT:
+            raise Refusal(
+                f"{code} cannot be sent: 1000 to 1014 without 1004 to 1006, or 3000 to "
+                "4999 (RFC 6455 §7.4)."
+            )
+        data = Close(code, reason).serialize()
+        if len(data) > 125:
+            raise Refusal("A reason holds at most 123 bytes of UTF-8 (RFC 6455 §5.5).")
+
+        async def action(connection: ClientConnection) -> None:
+            self._tell(Frame(time.monotonic(), True, "close", data))
+            self._close_told = True
+            self._turn_to("closing")
+            await connection.close(code, reason)
+
+        self.order(action)
+
+    def cut(self) -> None:
+        """End the TCP connection without a word, as a lost line does."""
+        if self._connection is None:
+            raise Refusal("Not connected.")
+        self._cut = True
+        self._connection.transport.abort()
+
+    async def end(self) -> None:
+        """Drop the connection and wait until that is done."""
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            if self._connection is not None:
+                self._connection.transport.abort()
+            await asyncio.wait([self._task], timeout=CLOSE_TIMEOUT)
+
+
+async def fetch_token(url: str, request: TokenRequest, allow_remote: bool) -> str:
+    """Log in at the server of a socket's address, and return the access token.
+
+    Raises Refusal: the address is not allowed, or the answer is no token.
+    """
+    checked(Target(url), allow_remote)
+    parts = urlsplit(url)
+    scheme = "https" if parts.scheme == "wss" else "http"
+    address = f"{scheme}://{parts.netloc}{request.path}"
+    try:
+        async with httpx2.AsyncClient(trust_env=False, timeout=OPEN_TIMEOUT) as client:
+            answer = await client.post(address, data=request.form)
+    except (httpx2.TransportError, httpx2.InvalidURL) as error:
+        raise Refusal(f"No answer from {address}: {error}") from None
+    try:
+        token = answer.json()["access_token"] if answer.status_code == 200 else None
+    except (ValueError, KeyError, TypeError):
+        token = None
+    if not isinstance(token, str):
+        raise Refusal(
+            f"POST {request.path}: HTTP {answer.status_code}, {answer.text[:200]}"
+        )
+    return token

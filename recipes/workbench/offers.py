@@ -1,0 +1,110 @@
+"""What a console offers to try: addresses, and the messages worth sending there.
+
+The sockets are the app's own routes. What to send is told by `console.toml` in the
+recipe's folder, if there is one:
+
+    [[offer]]
+    path = "/ws/{name}"             the route, as the app declares it
+    try = "/ws/Ada"                 the path to connect to; without it, `path`
+    title = "greets Ada"
+    apps = ["exercise"]             without it, every app that has the route
+    send = ["Hello!", {hex = "00ff"}, {close = 4001, reason = "had enough"}]
+    headers = {Authorization = "Bearer x"}
+    subprotocols = ["chat.v1"]
+    origin = "http://evil.example"  {address} in it is the server's own
+    token = true                    fetch one first, as [token] says
+
+    [token]
+    path = "/token"
+    users = [{username = "johndoe", password = "secret"}]
+"""
+
+import tomllib
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from recipes.workbench import catalog
+from recipes.workbench.exchange import TokenRequest
+
+
+class Binary(BaseModel):
+    """A binary message, in hexadecimal digits."""
+
+    model_config = ConfigDict(extra="forbid")
+    hex: str
+
+
+class Close(BaseModel):
+    """A close frame."""
+
+    model_config = ConfigDict(extra="forbid")
+    close: int
+    reason: str = ""
+
+
+class Offer(BaseModel):
+    """Something to try."""
+
+    model_config = ConfigDict(extra="forbid")
+    path: str
+    to: str = Field("", alias="try")
+    title: str = ""
+    apps: list[str] | None = None
+    send: list[str | Binary | Close] = []
+    headers: dict[str, str] = {}
+    subprotocols: list[str] = []
+    origin: str = ""
+    token: bool = False
+
+
+class TokenOffer(BaseModel):
+    """Where the recipe's server gives tokens, and to whom."""
+
+    model_config = ConfigDict(extra="forbid")
+    path: str
+    users: list[dict[str, str]]
+
+    def names(self) -> list[str]:
+        return [user["username"] for user in self.users]
+
+    def request(self, n: int = 0) -> TokenRequest:
+        return TokenRequest(self.path, self.users[n])
+
+
+class Offers(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="forbid")
+    offer: list[Offer] = []
+    token: TokenOffer | None = None
+
+
+def offers(recipe: str) -> Offers:
+    """What a recipe's `console.toml` says; nothing if there is none."""
+    file = catalog.RECIPES / recipe / "console.toml"
+    if not file.is_file():
+        return Offers()
+    return Offers.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+
+
+def for_app(
+    every: Iterable[Offer], app: str, port: int, routes: Iterable[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """What to try at a running app, as the page takes it.
+
+    Each of its sockets is offered, also one of which `console.toml` does not know.
+    """
+    found = []
+    for kind, path in routes:
+        if kind != "websocket":
+            continue
+        mine = [o for o in every if o.path == path and (not o.apps or app in o.apps)]
+        for offer in mine or [Offer.model_validate({"path": path})]:
+            shown = offer.model_dump(exclude={"path", "to", "apps"})
+            shown["url"] = f"ws://127.0.0.1:{port}{offer.to or path}"
+            shown["path"] = offer.to or path
+            shown["origin"] = offer.origin.replace("{address}", f"127.0.0.1:{port}")
+            found.append(shown)
+    return found

@@ -1,0 +1,490 @@
+"""The socket of one open page: its calls, and the news it is told.
+
+A call is a JSON object with the `token` of the run and what to `do`; the models below
+say what else belongs to each. News is a JSON object too, and says what it `tell`s.
+News is not queued: what has changed since the page was told last is worked out when
+the page is ready to take it, so a slow page costs no memory.
+"""
+
+import asyncio
+import contextlib
+import json
+import re
+import secrets
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from fastapi import WebSocket, WebSocketDisconnect
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from websockets.frames import Close
+
+from recipes.workbench import catalog
+from recipes.workbench.console import Console, fetch_token
+from recipes.workbench.exchange import (
+    Closed,
+    Exchange,
+    Failed,
+    Frame,
+    Refused,
+    Target,
+    TokenRequest,
+    name_of,
+)
+from recipes.workbench.offers import Offers, for_app, offers
+from recipes.workbench.processes import App, Refusal
+from recipes.workbench.scripts import as_python, as_test
+from recipes.workbench.workbench import Workbench
+
+# Seconds between two looks at what is new: a flood is told in few large messages.
+PAUSE = 0.04
+# Bounds: of consoles on a page, tokens remembered, and of a payload the part shown.
+MOST_CONSOLES = 8
+MOST_TOKENS = 50
+MOST_SHOWN = 4_000
+
+
+class Call(BaseModel):
+    """What every call of the page holds."""
+
+    model_config = ConfigDict(extra="forbid")
+    token: str
+
+
+class Open(Call):
+    """The page shows a recipe, or the contents with none."""
+
+    do: Literal["open"]
+    recipe: str
+
+
+class Start(Call):
+    """Start an app; `settings` as one writes them before a command, NAME=value."""
+
+    do: Literal["start"]
+    app: str
+    settings: str = Field("", max_length=1_000)
+
+
+class Stop(Call):
+    """Stop an app."""
+
+    do: Literal["stop"]
+    app: str
+
+
+# The page names its consoles by number.
+Number = Annotated[int, Field(ge=1, le=MOST_CONSOLES)]
+
+
+class Connect(Call):
+    """Connect a console; `headers` and `subprotocols` as one writes them."""
+
+    do: Literal["connect"]
+    console: Number
+    url: str = Field(max_length=4_000)
+    headers: str = Field("", max_length=16_000)
+    subprotocols: str = Field("", max_length=1_000)
+    origin: str = Field("", max_length=1_000)
+
+
+class Send(Call):
+    """Send something on a console; `data` of a binary frame is hexadecimal."""
+
+    do: Literal["send"]
+    console: Number
+    kind: Literal["text", "json", "binary", "ping", "close", "cut"]
+    data: str = ""
+    code: int = 1000
+
+
+class Leave(Call):
+    """A console was taken off the page."""
+
+    do: Literal["leave"]
+    console: Number
+
+
+class Token(Call):
+    """Fetch a token at the server of an address, for a user that the recipe knows."""
+
+    do: Literal["token"]
+    console: Number
+    url: str = Field(max_length=4_000)
+    user: int = Field(ge=0)
+
+
+class Copy(Call):
+    """The exchange just held, as a script or as a test."""
+
+    do: Literal["copy"]
+    console: Number
+    form: Literal["python", "test"]
+
+
+Calls = Open | Start | Stop | Connect | Send | Leave | Token | Copy
+AnyCall = TypeAdapter[Calls](Annotated[Calls, Field(discriminator="do")])
+
+
+def settings_of(line: str) -> dict[str, str]:
+    """The settings in `NAME=value NAME=value`. Raises Refusal."""
+    try:
+        pairs = [word.partition("=") for word in shlex.split(line)]
+    except ValueError:
+        raise Refusal("A quote is not closed in the settings.") from None
+    for name, equals, value in pairs:
+        if not equals or not re.fullmatch("[A-Z_][A-Z0-9_]*", name) or "\0" in value:
+            raise Refusal("Settings are written NAME=value, as in IDLE_TIMEOUT=2.")
+    return {name: value for name, _, value in pairs}
+
+
+def headers_of(text: str) -> tuple[tuple[str, str], ...]:
+    """The headers in lines of `Name: value`. Raises Refusal."""
+    found = []
+    for line in filter(str.strip, text.splitlines()):
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise Refusal(f"A header is written Name: value, not {line.strip()!r}.")
+        found.append((name.strip(), value.strip()))
+    return tuple(found)
+
+
+def json_of(text: str) -> str:
+    """The text, if it is JSON. Raises Refusal."""
+    try:
+        json.loads(text)
+    except RecursionError:
+        raise Refusal("Not sent: it is nested too deeply.") from None
+    except ValueError as error:
+        raise Refusal(f"Not sent, since it is no JSON: {error}.") from None
+    return text
+
+
+def bytes_of(text: str) -> bytes:
+    """The bytes that hexadecimal digits stand for. Raises Refusal."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise Refusal(
+            "Not sent: binary is written in pairs of hexadecimal digits, 00 ff."
+        ) from None
+
+
+def console_shown(number: int, console: Console) -> dict[str, Any]:
+    """A console's state, as the page takes it."""
+    shown: dict[str, Any] = {
+        "tell": "console",
+        "console": number,
+        "run": console.run,
+        "state": console.state,
+        "trouble": console.trouble,
+        "subprotocol": console.subprotocol,
+        "end": None,
+    }
+    end = console.exchange.end if console.exchange else None
+    if isinstance(end, Refused):
+        shown["end"] = {
+            "kind": "refused",
+            "status": f"{end.status} {end.phrase}".strip(),
+            "headers": end.headers,
+            "body": end.body[:MOST_SHOWN].decode(errors="replace"),
+            "left_out": max(0, len(end.body) - MOST_SHOWN),
+        }
+    elif isinstance(end, Closed):
+        shown["end"] = {
+            "kind": "closed",
+            "by": end.by,
+            "code": end.code,
+            "name": end.name,
+            "reason": end.reason,
+        }
+    elif isinstance(end, Failed):
+        shown["end"] = {"kind": "failed", "sentence": end.sentence}
+    return shown
+
+
+def frame_shown(frame: Frame, began: float) -> dict[str, Any]:
+    """A frame, as the page takes it: its time in seconds since the connection began."""
+    shown: dict[str, Any] = {
+        "at": round(frame.at - began, 3),
+        "sent": frame.sent,
+        "kind": frame.kind,
+        "size": len(frame.data),
+        "final": frame.final,
+    }
+    data = frame.data[:MOST_SHOWN]
+    if len(frame.data) > MOST_SHOWN:
+        shown["left_out"] = len(frame.data) - MOST_SHOWN
+    if frame.kind == "close":
+        close = Close.parse(frame.data)
+        shown["text"] = f"{close.code} {name_of(close.code)} {close.reason}".strip()
+    elif frame.kind == "text":
+        shown["text"] = data.decode(errors="replace")
+        if "left_out" not in shown and shown["text"].lstrip()[:1] in {"{", "["}:
+            with contextlib.suppress(ValueError, RecursionError):
+                value = json.loads(shown["text"])
+                shown["json"] = json.dumps(value, indent=2, ensure_ascii=False)
+    else:
+        shown["hex"] = data.hex(" ")
+    return shown
+
+
+class Page:
+    """An open page of the workbench.
+
+    Attributes:
+        wake: set when something it shows may have changed.
+    """
+
+    def __init__(self, websocket: WebSocket, workbench: Workbench) -> None:
+        self.wake = asyncio.Event()
+        self._websocket = websocket
+        self._workbench = workbench
+        self._recipe = ""
+        self._offers = Offers()
+        # What it was told last, and how far it has read each log.
+        self._told: dict[str, dict[str, Any]] = {}
+        self._read: dict[str, int] = {}
+        self._answers: list[dict[str, Any]] = []
+        self._consoles: dict[int, Console] = {}
+        # Which tokens were fetched, and how: by the header that carries them.
+        self._tokens: dict[str, TokenRequest] = {}
+
+    async def run(self) -> None:
+        """Serve the page until it goes."""
+        await self._websocket.accept()
+        self._workbench.pages.add(self)
+        telling = self._workbench.spawn(self._tell())
+        try:
+            await self._listen()
+        finally:
+            self._workbench.pages.discard(self)
+            telling.cancel()
+            ends = [console.end() for console in self._consoles.values()]
+            await asyncio.gather(telling, *ends, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        while (message := await self._websocket.receive())["type"] != (
+            "websocket.disconnect"
+        ):
+            if message.get("text") is None:
+                await self._close(1003, "Text only")
+                return
+            try:
+                call = AnyCall.validate_json(message["text"])
+            except ValidationError as error:
+                self._complain(f"Not understood: {error.errors()[0]['msg']}.")
+                continue
+            if not secrets.compare_digest(
+                call.token.encode(), self._workbench.token.encode()
+            ):
+                await self._close(1008, "Not of this run: reload the page")
+                return
+            try:
+                await self._obey(call)
+            except Refusal as refusal:
+                self._complain(str(refusal))
+
+    async def _close(self, code: int, reason: str) -> None:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            await self._websocket.close(code, reason)
+
+    def _complain(self, sentence: str) -> None:
+        self._answer({"tell": "trouble", "sentence": sentence})
+
+    def _answer(self, message: dict[str, Any]) -> None:
+        self._answers.append(message)
+        self.wake.set()
+
+    # Calls
+
+    async def _obey(self, call: Calls) -> None:
+        match call:
+            case Open():
+                self._open(call.recipe)
+            case Start():
+                app, settings = self._app(call.app), settings_of(call.settings)
+                self._in_background(self._workbench.apps.start(app, settings))
+            case Stop():
+                self._in_background(self._app(call.app).stop())
+            case Connect():
+                self._console(call.console).connect(self._target(call))
+                self._read[f"console {call.console}"] = 0
+            case Send():
+                self._send(self._console(call.console), call)
+            case Leave():
+                if console := self._consoles.pop(call.console, None):
+                    self._workbench.spawn(console.end())
+            case Token():
+                self._in_background(self._fetch_token(call))
+            case Copy():
+                self._copy(call)
+
+    def _open(self, recipe: str) -> None:
+        if recipe and recipe not in catalog.recipes():
+            raise Refusal(f"There is no recipe {recipe!r}.")
+        self._recipe = recipe
+        self._offers = offers(recipe) if recipe else Offers()
+        self._told.clear()
+        self._read.clear()
+        self.wake.set()
+
+    def _app(self, name: str) -> App:
+        return self._workbench.apps.get(self._recipe, name)
+
+    def _in_background(self, work: Any) -> None:
+        async def guarded() -> None:
+            try:
+                await work
+            except Refusal as refusal:
+                self._complain(str(refusal))
+
+        self._workbench.spawn(guarded())
+
+    def _console(self, number: int) -> Console:
+        if number not in self._consoles:
+            console = Console(self.wake.set, self._workbench.allow_remote)
+            self._consoles[number] = console
+        return self._consoles[number]
+
+    def _target(self, call: Connect) -> Target:
+        headers = headers_of(call.headers)
+        known = (self._tokens.get(v) for k, v in headers if k == "Authorization")
+        return Target(
+            url=call.url.strip(),
+            headers=headers,
+            subprotocols=tuple(re.split(r"[\s,]+", call.subprotocols.strip(", ")))
+            if call.subprotocols.strip(", ")
+            else (),
+            origin=call.origin.strip(),
+            token=next(known, None),
+        )
+
+    def _send(self, console: Console, call: Send) -> None:
+        match call.kind:
+            case "text":
+                console.send(call.data)
+            case "json":
+                console.send(json_of(call.data))
+            case "binary":
+                console.send(bytes_of(call.data))
+            case "ping":
+                console.ping(call.data.encode())
+            case "close":
+                console.close(call.code, call.data)
+            case "cut":
+                console.cut()
+
+    async def _fetch_token(self, call: Token) -> None:
+        if self._offers.token is None or call.user >= len(self._offers.token.users):
+            raise Refusal("This recipe gives no such token.")
+        request = self._offers.token.request(call.user)
+        url, remote = call.url.strip(), self._workbench.allow_remote
+        token = await fetch_token(url, request, remote)
+        header = f"Bearer {token}"
+        if len(self._tokens) >= MOST_TOKENS:
+            self._tokens.pop(next(iter(self._tokens)))
+        self._tokens[header] = request
+        self._answer({"tell": "token", "console": call.console, "value": header})
+
+    def _copy(self, call: Copy) -> None:
+        chosen = self._console(call.console).exchange
+        if chosen is None:
+            raise Refusal("Connect first: there is nothing to copy.")
+        # Who talks to the same server belongs to the conversation.
+        server = urlsplit(chosen.target.url).netloc
+        every = [c.exchange for c in self._consoles.values() if c.exchange]
+        held = [e for e in every if urlsplit(e.target.url).netloc == server]
+        if call.form == "python":
+            name, text, how = "exchange.py", as_python(held), "python exchange.py"
+        else:
+            text = self._as_test(held, urlsplit(chosen.target.url).port)
+            name, how = "test_exchange.py", "pytest test_exchange.py"
+        how = f"Save it as {name} in the workbook's folder, and run: {how}"
+        self._answer({"tell": "copied", "name": name, "text": text, "how": how})
+
+    def _as_test(self, held: list[Exchange], port: int | None) -> str:
+        app = self._workbench.apps.last_at(port or 80)
+        if app is None:
+            raise Refusal(
+                "A test imports the app, and which one answered at that port is not "
+                "known: it is no server of this page."
+            )
+        crashes = list(app.server.crashed) if app.server else []
+        return as_test(held, app.module, app.settings, crashes=crashes)
+
+    # News
+
+    def saved(self, files: set[Path]) -> None:
+        """Files were saved; the page may show one of them."""
+        folder = catalog.RECIPES / self._recipe
+        names = [f.relative_to(folder).as_posix() for f in files if folder in f.parents]
+        if self._recipe and names:
+            self._answer({"tell": "saved", "files": names})
+
+    async def _tell(self) -> None:
+        while True:
+            await self.wake.wait()
+            self.wake.clear()
+            for message in self._news():
+                try:
+                    await self._websocket.send_json(message)
+                except (WebSocketDisconnect, RuntimeError):
+                    return  # the page is gone
+            await asyncio.sleep(PAUSE)
+
+    def _news(self) -> Iterator[dict[str, Any]]:
+        answers, self._answers = self._answers, []
+        yield from answers
+        if self._recipe:
+            for app in self._workbench.apps.of(self._recipe):
+                yield from self._if_new(f"app {app.name}", self._shown(app))
+                yield from self._log(app)
+        for number, console in self._consoles.items():
+            yield from self._frames(number, console)
+            yield from self._if_new(f"console {number}", console_shown(number, console))
+
+    def _if_new(self, what: str, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if self._told.get(what) != message:
+            self._told[what] = message
+            yield message
+
+    def _shown(self, app: App) -> dict[str, Any]:
+        routes = app.server.routes() if app.server and app.state == "running" else []
+        return {
+            "tell": "app",
+            "app": app.name,
+            "state": app.state,
+            "sentence": app.sentence,
+            "port": app.port,
+            "settings": " ".join(f"{k}={v}" for k, v in app.settings.items()),
+            "pages": [path for kind, path in routes if kind == "page"],
+            "offers": for_app(self._offers.offer, app.name, app.port, routes),
+        }
+
+    def _log(self, app: App) -> Iterator[dict[str, Any]]:
+        piece = app.log.since(self._read.get(app.name, 0))
+        self._read[app.name] = piece.seen
+        if piece.items or piece.left_out:
+            yield {
+                "tell": "log",
+                "app": app.name,
+                "lines": piece.items,
+                "left_out": piece.left_out,
+            }
+
+    def _frames(self, number: int, console: Console) -> Iterator[dict[str, Any]]:
+        key = f"console {number}"
+        piece = console.frames.since(self._read.get(key, 0))
+        self._read[key] = piece.seen
+        if console.exchange and (piece.items or piece.left_out):
+            began = console.exchange.began
+            yield {
+                "tell": "frames",
+                "console": number,
+                "run": console.run,
+                "frames": [frame_shown(frame, began) for frame in piece.items],
+                "left_out": piece.left_out,
+            }

@@ -1,0 +1,180 @@
+"""Texts and code as HTML: READMEs with markdown-it-py, colours with Pygments."""
+
+import posixpath
+import re
+from collections.abc import MutableMapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
+from pygments.util import ClassNotFound
+
+from recipes.workbench import catalog
+
+Env = MutableMapping[str, Any]
+
+LINES = HtmlFormatter(nowrap=True)
+LIGHT, DARK = "xcode", "github-dark"
+
+
+def styles() -> str:
+    """The style sheet of the colours, for light and for dark."""
+    light, dark = (
+        HtmlFormatter(style=name).get_style_defs(".code")  # type: ignore[no-untyped-call]
+        for name in (LIGHT, DARK)
+    )
+    return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
+
+
+def code(text: str, language: str) -> str:
+    """Source text as HTML; a language that Pygments does not know is left plain."""
+    try:
+        lexer = get_lexer_by_name(language)
+    except ClassNotFound:
+        return escape(text)
+    return str(highlight(text, lexer, LINES))
+
+
+def file(path: Path) -> str:
+    """A source file as HTML."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        return str(highlight(text, get_lexer_for_filename(path.name), LINES))
+    except ClassNotFound:
+        return escape(text)
+
+
+def sources(recipe: str) -> list[str]:
+    """The files of a recipe that are worth reading, relative to its folder."""
+    folder = catalog.RECIPES / recipe
+    files = [
+        f for kind in ("py", "html", "js", "css") for f in folder.rglob(f"*.{kind}")
+    ]
+    names = [f.relative_to(folder).as_posix() for f in files if f.is_file()]
+    order = {"main.py": 0, "exercise.py": 1}
+    kept = [n for n in names if not n.startswith("exercise_before_reset")]
+    return sorted(kept, key=lambda n: (n.count("/"), order.get(n, 2), n))
+
+
+def readme(folder: str) -> str:
+    """A README as HTML: of a recipe, or of the workbook with an empty `folder`."""
+    text = (catalog.ROOT / folder / "README.md").read_text(encoding="utf-8")
+    return str(MARKDOWN.render(text, {"folder": folder}))
+
+
+def anchor(heading: str) -> str:
+    """What GitHub calls a heading, for links into a page."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def place(folder: str, target: str) -> str:
+    """Where the page shows what a README links to; empty if it does not."""
+    path, _, part = target.partition("#")
+    part = f"#{part}" if part else ""
+    if re.match(r"https?:", target) or not path:
+        return target
+    path = posixpath.normpath(posixpath.join(folder, path))
+    if path == "README.md":
+        return f"/readme{part}"
+    if (found := re.fullmatch(r"recipes/(r\d\d_\w+)/(.+)", path)) is None:
+        return ""
+    recipe, name = found.groups()
+    if name == "README.md":
+        return f"/{recipe}{part}"
+    return f"/{recipe}#file:{name}"
+
+
+class Renderer(RendererHTML):
+    """markdown-it-py's own, for a README whose folder stands in `env`."""
+
+    def fence(self, tokens: Sequence[Token], n: int, _: OptionsDict, env: Env) -> str:
+        text, kind = tokens[n].content, tokens[n].info.strip()
+        if kind == "mermaid":
+            return sequence(text)
+        # Reached with the keyboard, since a long line is scrolled.
+        return f'<pre class="code" tabindex="0"><code>{code(text, kind)}</code></pre>\n'
+
+    def heading_open(
+        self, tokens: Sequence[Token], n: int, _: OptionsDict, env: Env
+    ) -> str:
+        name = anchor(tokens[n + 1].content.replace("`", ""))
+        # The page's own title is its first heading.
+        return f'<{tokens[n].tag} id="{escape(name)}">'
+
+    def link_open(
+        self, tokens: Sequence[Token], n: int, _: OptionsDict, env: Env
+    ) -> str:
+        target = str(tokens[n].attrs.get("href", ""))
+        shown = place(env["folder"], target)
+        if not shown:
+            return f'<a class="elsewhere" title="in the workbook: {escape(target)}">'
+        away = ' rel="noreferrer" target="_blank"' if shown.startswith("http") else ""
+        return f'<a href="{escape(shown)}"{away}>'
+
+    def image(self, tokens: Sequence[Token], n: int, _: OptionsDict, env: Env) -> str:
+        source, text = str(tokens[n].attrs["src"]), tokens[n].content
+        path = posixpath.normpath(posixpath.join("/", env["folder"], source))
+        path = path.removeprefix("/recipes")
+        return f'<img src="{escape(path)}" alt="{escape(text)}" loading="lazy">'
+
+    def table_open(self, *_: object) -> str:
+        return '<div class="wide" tabindex="0"><table>'
+
+    def table_close(self, *_: object) -> str:
+        return "</table></div>"
+
+
+MARKDOWN = MarkdownIt("commonmark", {"html": False}, renderer_cls=Renderer)
+MARKDOWN.enable("table")
+
+ARROW = re.compile(r"(\w+)--?(>>|x)(\w+): (.*)")
+
+
+def sequence(text: str) -> str:
+    """A sequence diagram in mermaid's language as a list of its steps.
+
+    Knows what the READMEs use: participants, arrows (`->>` arrives, `--x` does not),
+    notes, and the blocks alt, else, par, and, opt, loop.
+    """
+    names: dict[str, str] = {}
+    steps = []
+    depth = 0
+    for line in map(str.strip, text.splitlines()[1:]):
+        word, _, rest = line.partition(" ")
+        if word == "participant":
+            short, _, name = rest.partition(" as ")
+            names[short] = name or short
+        elif found := ARROW.fullmatch(line):
+            a, end, b, what = found.groups()
+            sides = f"{names.get(a, a)} {'→' if end == '>>' else '⇥'} {names.get(b, b)}"
+            lost = "" if end == ">>" else ' <span class="lost">(does not arrive)</span>'
+            steps.append(
+                f'<li class="depth{depth}"><span class="way">{escape(sides)}</span> '
+                f"<span>{escape(what)}{lost}</span></li>"
+            )
+        elif word == "Note":
+            over, _, what = rest.partition(": ")
+            who = [names.get(n, n) for n in re.split(r"[ ,]+", over)[1:] if n != "of"]
+            steps.append(
+                f'<li class="depth{depth} note"><span class="way">'
+                f"{escape(', '.join(who))}</span> <span>{escape(what)}</span></li>"
+            )
+        elif word in {"alt", "par", "opt", "loop"}:
+            steps.append(block(depth, {"alt": "either"}.get(word, word), rest))
+            depth += 1
+        elif word in {"else", "and"}:
+            steps.append(block(depth - 1, {"else": "or"}.get(word, word), rest))
+        elif word == "end":
+            depth -= 1
+    return f'<ol class="sequence">{"".join(steps)}</ol>\n'
+
+
+def block(depth: int, word: str, rest: str) -> str:
+    return f'<li class="depth{depth} block">{escape(f"{word} {rest}".strip())}:</li>'

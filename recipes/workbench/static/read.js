@@ -1,0 +1,63 @@
+// Text, code and exercise: three tabs, and the files' source.
+import { find } from "./dom.js";
+import { on, recipe } from "./live.js";
+
+const tabs = [...document.querySelectorAll("[role=tab]")];
+const file = find("#file");
+
+/** Show a tab: "text", "code" or "exercise". */
+export function show(name, focus = false) {
+  for (const tab of tabs) {
+    const chosen = tab.getAttribute("aria-controls") === name;
+    tab.setAttribute("aria-selected", chosen);
+    tab.tabIndex = chosen ? 0 : -1;
+    find(`#${tab.getAttribute("aria-controls")}`).hidden = !chosen;
+    if (chosen && focus) tab.focus();
+  }
+  if (name === "code") load();
+}
+
+async function load() {
+  const name = file.value;
+  const answer = await fetch(`/${recipe}/files/${name}`);
+  if (name !== file.value) return; // another was chosen meanwhile
+  // Colours come as HTML, made by the workbench from escaped source.
+  if (answer.ok) find("#source").innerHTML = await answer.text();
+  else find("#source").textContent = `${name} cannot be read.`;
+  find("#file-note").textContent = "";
+}
+
+// A link to a file opens it here; a link to a heading opens the text.
+function follow() {
+  const target = decodeURIComponent(location.hash.slice(1));
+  const name = target.startsWith("file:") ? target.slice(5) : null;
+  if (name !== null && [...file.options].some((option) => option.value === name)) {
+    file.value = name;
+    show("code");
+    find("#tab-code").scrollIntoView({ block: "nearest" });
+  } else if (target === "do-the-exercise") {
+    show("exercise");
+  } else if (target && find("#text").contains(document.getElementById(target))) {
+    show("text");
+    document.getElementById(target).scrollIntoView();
+  }
+}
+
+for (const tab of tabs) {
+  tab.addEventListener("click", () => show(tab.getAttribute("aria-controls")));
+  tab.addEventListener("keydown", ({ key }) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
+    if (!step) return;
+    const next = tabs[(tabs.indexOf(tab) + step + tabs.length) % tabs.length];
+    show(next.getAttribute("aria-controls"), true);
+  });
+}
+file.addEventListener("change", load);
+addEventListener("hashchange", follow);
+follow();
+
+on("saved", ({ files }) => {
+  if (files.includes(file.value) && !find("#code").hidden) {
+    load().then(() => (find("#file-note").textContent = "read again: it was saved"));
+  }
+});

@@ -1,0 +1,7 @@
+// A recipe's page.
+import { connect } from "./live.js";
+import "./read.js";
+import "./servers.js";
+import "./consoles.js";
+
+connect();

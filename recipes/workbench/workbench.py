@@ -1,0 +1,92 @@
+"""What there is one of for all pages: the apps, and who hears when files are saved."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from watchfiles import Change, DefaultFilter, awatch
+
+from recipes.workbench import catalog
+from recipes.workbench.processes import Apps
+
+if TYPE_CHECKING:
+    from recipes.workbench.page import Page
+
+# What a server is restarted for.
+SOURCES = {".py", ".html", ".js", ".css"}
+
+
+class Sources(DefaultFilter):
+    """Source files of recipes; not what Python and editors write beside them."""
+
+    def __call__(self, change: Change, path: str) -> bool:
+        file = Path(path)
+        return (
+            file.suffix in SOURCES
+            and not file.name.startswith("exercise_before_reset")
+            and super().__call__(change, path)
+        )
+
+
+class Workbench:
+    """The state behind the pages.
+
+    Attributes:
+        token: known to the pages of this run alone; each of their calls carries it.
+        allow_remote: whether consoles may connect to other machines.
+        apps: the recipes' servers.
+        pages: the pages that are open in browsers.
+    """
+
+    def __init__(self, allow_remote: bool = False) -> None:
+        self.token = secrets.token_urlsafe(32)
+        self.allow_remote = allow_remote
+        self.pages: set[Page] = set()
+        self.apps = Apps(self.changed)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._over = asyncio.Event()
+
+    def changed(self) -> None:
+        """Something a page may show has changed: have each look."""
+        for page in self.pages:
+            page.wake.set()
+
+    def spawn(self, work: "asyncio._CoroutineLike[None]") -> asyncio.Task[None]:
+        """Run something that outlives the call that asked for it."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # A defect of the workbench: seen in its terminal, and by its tests.
+            logging.getLogger("uvicorn.error").error("A task failed", exc_info=error)
+
+    async def watch(self) -> None:
+        """Restart servers when their files are saved, until `stop`."""
+        # The recipes alone: `workbench` itself is not restarted.
+        folders = [catalog.RECIPES / recipe for recipe in catalog.recipes()]
+        async for changes in awatch(
+            *folders, watch_filter=Sources(), stop_event=self._over, debounce=200
+        ):
+            self.saved({Path(path) for _, path in changes})
+
+    def saved(self, files: set[Path]) -> None:
+        """Files of the recipes were saved."""
+        self.spawn(self.apps.saved(files))
+        for page in self.pages:
+            page.saved(files)
+
+    async def stop(self) -> None:
+        """Stop all that was started."""
+        self._over.set()
+        await self.apps.stop()
+        for task in self._tasks:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*self._tasks, return_exceptions=True)
