@@ -21,7 +21,7 @@ from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from websockets.frames import Close
 
-from recipes.workbench import catalog
+from recipes.workbench import catalog, practice, render
 from recipes.workbench.console import Console, fetch_token
 from recipes.workbench.exchange import (
     Closed,
@@ -124,7 +124,46 @@ class Copy(Call):
     form: Literal["python", "test"]
 
 
-Calls = Open | Start | Stop | Connect | Send | Leave | Token | Copy
+class Check(Call):
+    """Judge the exercise now."""
+
+    do: Literal["check"]
+
+
+class Hint(Call):
+    """The n-th hint of the first task that is not passed."""
+
+    do: Literal["hint"]
+    n: int = Field(ge=1)
+
+
+class Solution(Call):
+    """The reference answer."""
+
+    do: Literal["solution"]
+    anyway: bool = False
+
+
+class Reset(Call):
+    """The starter again; a copy of the work is kept."""
+
+    do: Literal["reset"]
+
+
+Calls = (
+    Check
+    | Hint
+    | Solution
+    | Reset
+    | Open
+    | Start
+    | Stop
+    | Connect
+    | Send
+    | Leave
+    | Token
+    | Copy
+)
 AnyCall = TypeAdapter[Calls](Annotated[Calls, Field(discriminator="do")])
 
 
@@ -236,13 +275,14 @@ class Page:
 
     Attributes:
         wake: set when something it shows may have changed.
+        recipe: the one it shows; empty for the contents.
     """
 
     def __init__(self, websocket: WebSocket, workbench: Workbench) -> None:
         self.wake = asyncio.Event()
         self._websocket = websocket
         self._workbench = workbench
-        self._recipe = ""
+        self.recipe = ""
         self._offers = Offers()
         # What it was told last, and how far it has read each log.
         self._told: dict[str, dict[str, Any]] = {}
@@ -321,18 +361,32 @@ class Page:
                 self._in_background(self._fetch_token(call))
             case Copy():
                 self._copy(call)
+            case _ if not self.recipe:
+                raise Refusal("Open a recipe first.")
+            case Check():
+                self._in_background(self._workbench.exercise(self.recipe).check())
+            case Hint():
+                self._in_background(self._hint(call.n))
+            case Solution():
+                self._in_background(self._solution(call.anyway))
+            case Reset():
+                self._in_background(self._reset())
 
     def _open(self, recipe: str) -> None:
         if recipe and recipe not in catalog.recipes():
             raise Refusal(f"There is no recipe {recipe!r}.")
-        self._recipe = recipe
+        self.recipe = recipe
         self._offers = offers(recipe) if recipe else Offers()
         self._told.clear()
         self._read.clear()
         self.wake.set()
+        if recipe:
+            self._in_background(self._workbench.exercise(recipe).look())
+        else:
+            self._in_background(self._tell_progress(catalog.recipes()))
 
     def _app(self, name: str) -> App:
-        return self._workbench.apps.get(self._recipe, name)
+        return self._workbench.apps.get(self.recipe, name)
 
     def _in_background(self, work: Any) -> None:
         async def guarded() -> None:
@@ -415,14 +469,70 @@ class Page:
         crashes = list(app.server.crashed) if app.server else []
         return as_test(held, app.module, app.settings, crashes=crashes)
 
+    async def _hint(self, n: int) -> None:
+        hint = await asyncio.to_thread(practice.hint, self.recipe, n)
+        if hint is None:
+            raise Refusal("All tasks are passed: there is nothing to hint at.")
+        self._answer(
+            {
+                "tell": "hint",
+                "task": hint.task.title,
+                "n": hint.n,
+                "total": hint.total,
+                "text": hint.text,
+            }
+        )
+
+    async def _solution(self, anyway: bool) -> None:
+        try:
+            text = await asyncio.to_thread(practice.solution, self.recipe, anyway)
+        except practice.NoSolutions:
+            raise Refusal("This edition of the workbook has no solutions.") from None
+        except practice.NotPassed:
+            self._answer({"tell": "solution", "html": ""})
+        else:
+            self._answer({"tell": "solution", "html": render.code(text, "python")})
+
+    async def _reset(self) -> None:
+        try:
+            kept = await asyncio.to_thread(practice.reset, self.recipe)
+        except OSError as error:
+            raise Refusal(f"Nothing was changed: {error.strerror}.") from None
+        name = kept.relative_to(catalog.ROOT).as_posix() if kept else ""
+        self._answer({"tell": "reset", "kept": name})
+
+    async def _tell_progress(self, recipes: list[str]) -> None:
+        waiting = set(recipes)
+
+        async def tell(recipe: str) -> None:
+            progress = await self._workbench.progress(recipe)
+            waiting.discard(recipe)
+            words = f"{progress.done} of {progress.total} tasks"
+            self._answer(
+                {
+                    "tell": "progress",
+                    "recipe": recipe,
+                    "state": words if progress.begun else "not begun",
+                    "passed": progress.done,
+                    "total": progress.total,
+                }
+            )
+            rest = f"Judging your exercises: {len(waiting)} to go." if waiting else ""
+            self._answer({"tell": "judging", "sentence": rest})
+
+        await asyncio.gather(*map(tell, recipes))
+
     # News
 
     def saved(self, files: set[Path]) -> None:
         """Files were saved; the page may show one of them."""
-        folder = catalog.RECIPES / self._recipe
+        folder = catalog.RECIPES / self.recipe
         names = [f.relative_to(folder).as_posix() for f in files if folder in f.parents]
-        if self._recipe and names:
+        if self.recipe and names:
             self._answer({"tell": "saved", "files": names})
+        elif not self.recipe:
+            changed = {f.relative_to(catalog.RECIPES).parts[0] for f in files}
+            self._in_background(self._tell_progress(sorted(changed)))
 
     async def _tell(self) -> None:
         while True:
@@ -438,8 +548,9 @@ class Page:
     def _news(self) -> Iterator[dict[str, Any]]:
         answers, self._answers = self._answers, []
         yield from answers
-        if self._recipe:
-            for app in self._workbench.apps.of(self._recipe):
+        if self.recipe:
+            yield from self._if_new("exercise", self._exercise_shown())
+            for app in self._workbench.apps.of(self.recipe):
                 yield from self._if_new(f"app {app.name}", self._shown(app))
                 yield from self._log(app)
         for number, console in self._consoles.items():
@@ -450,6 +561,9 @@ class Page:
         if self._told.get(what) != message:
             self._told[what] = message
             yield message
+
+    def _exercise_shown(self) -> dict[str, Any]:
+        return self._workbench.exercise(self.recipe).shown()
 
     def _shown(self, app: App) -> dict[str, Any]:
         routes = app.server.routes() if app.server and app.state == "running" else []

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from watchfiles import Change, DefaultFilter, awatch
 
-from recipes.workbench import catalog
+from recipes.workbench import catalog, practice
+from recipes.workbench.exercise import Exercise
 from recipes.workbench.processes import Apps
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ class Workbench:
         self.allow_remote = allow_remote
         self.pages: set[Page] = set()
         self.apps = Apps(self.changed)
+        self._exercises: dict[str, Exercise] = {}
+        # Two at a time: as many as the terminal's progress judges.
+        self._turns = asyncio.Semaphore(practice.SIDE_BY_SIDE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
 
@@ -76,15 +80,32 @@ class Workbench:
         ):
             self.saved({Path(path) for _, path in changes})
 
+    def exercise(self, recipe: str) -> Exercise:
+        """The state of a recipe's exercise."""
+        if recipe not in self._exercises:
+            self._exercises[recipe] = Exercise(recipe, self.changed)
+        return self._exercises[recipe]
+
+    async def progress(self, recipe: str) -> practice.Progress:
+        """How far an exercise is; judged in its turn, if that is not known."""
+        async with self._turns:
+            return await asyncio.to_thread(practice.progress_of, recipe)
+
     def saved(self, files: set[Path]) -> None:
         """Files of the recipes were saved."""
         self.spawn(self.apps.saved(files))
         for page in self.pages:
             page.saved(files)
+        # Judged is what somebody looks at; the rest when they do.
+        for recipe in {page.recipe for page in self.pages if page.recipe}:
+            folder = catalog.RECIPES / recipe
+            if any(f.suffix == ".py" and folder in f.parents for f in files):
+                self.spawn(self.exercise(recipe).saved())
 
     async def stop(self) -> None:
         """Stop all that was started."""
         self._over.set()
+        practice.cancel_all()
         await self.apps.stop()
         for task in self._tasks:
             task.cancel()

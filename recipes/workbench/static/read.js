@@ -8,7 +8,7 @@ const file = find("#file");
 /** Show a tab: "text", "code" or "exercise". */
 export function show(name, focus = false) {
   for (const tab of tabs) {
-    const chosen = tab.getAttribute("aria-controls") === name;
+    const chosen = tab.id === `tab-${name}`;
     tab.setAttribute("aria-selected", chosen);
     tab.tabIndex = chosen ? 0 : -1;
     find(`#${tab.getAttribute("aria-controls")}`).hidden = !chosen;
@@ -35,21 +35,19 @@ function follow() {
     file.value = name;
     show("code");
     find("#tab-code").scrollIntoView({ block: "nearest" });
-  } else if (target === "do-the-exercise") {
-    show("exercise");
-  } else if (target && find("#text").contains(document.getElementById(target))) {
+  } else if (target && find("#panel-text").contains(document.getElementById(target))) {
     show("text");
     document.getElementById(target).scrollIntoView();
   }
 }
 
 for (const tab of tabs) {
-  tab.addEventListener("click", () => show(tab.getAttribute("aria-controls")));
+  tab.addEventListener("click", () => show(tab.id.slice("tab-".length)));
   tab.addEventListener("keydown", ({ key }) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
     if (!step) return;
     const next = tabs[(tabs.indexOf(tab) + step + tabs.length) % tabs.length];
-    show(next.getAttribute("aria-controls"), true);
+    show(next.id.slice("tab-".length), true);
   });
 }
 file.addEventListener("change", load);
@@ -57,7 +55,7 @@ addEventListener("hashchange", follow);
 follow();
 
 on("saved", ({ files }) => {
-  if (files.includes(file.value) && !find("#code").hidden) {
+  if (files.includes(file.value) && !find("#panel-code").hidden) {
     load().then(() => (find("#file-note").textContent = "read again: it was saved"));
   }
 });

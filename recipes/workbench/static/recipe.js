@@ -3,5 +3,6 @@ import { connect } from "./live.js";
 import "./read.js";
 import "./servers.js";
 import "./consoles.js";
+import "./exercise.js";
 
 connect();

@@ -1,0 +1,160 @@
+"""An exercise as the page shows it: judged at each save, task by task.
+
+The judging itself, hints, solutions and starting over are those of the terminal
+(`judge.py` and `practice.py`); here they run in threads, and what they tell is kept.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from recipes.workbench import catalog, practice
+from recipes.workbench.judge import Begun, Judging, Task, Verdict, tasks
+
+
+class Exercise:
+    """The state of one exercise.
+
+    Attributes:
+        judging: whether it is being judged now.
+        begun: whether it is no longer the starter.
+        tasks: its tasks, in their order; empty until they were read.
+        states: for each task's name waiting, running, passed or failed; none of
+            these as long as nobody knows.
+        failures: for the name of each task that has failed, the whole story.
+    """
+
+    def __init__(self, recipe: str, changed: Callable[[], None]) -> None:
+        self.recipe = recipe
+        self.judging = False
+        self.begun = False
+        self.tasks: list[Task] = []
+        self.states: dict[str, str] = {}
+        self.failures: dict[str, str] = {}
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._round = 0
+        self._running: Judging | None = None
+
+    async def look(self) -> None:
+        """Show what is known; judge what is begun and not known."""
+        before = self._round
+        every = await asyncio.to_thread(tasks, self.recipe)
+        known = await asyncio.to_thread(practice.remembered, self.recipe)
+        if self.judging or self._round != before:
+            return  # a save came first
+        self.begun, self.tasks = practice.begun(self.recipe), every
+        self._forget()
+        if known is not None:
+            self._judged(known)
+        elif self.begun:
+            await self.check()
+        self._changed()
+
+    async def saved(self) -> None:
+        """The file was saved: judge it, unless it is the starter again."""
+        if practice.begun(self.recipe):
+            await self.check()
+        else:
+            self.cancel()
+            self.begun = self.judging = False
+            self._forget()
+            self._changed()
+
+    async def check(self) -> None:
+        """Judge it now. One that runs already is about an older file: it is ended."""
+        self.cancel()
+        self._round += 1
+        self.judging = True
+        self.begun = practice.begun(self.recipe)
+        self._forget("waiting")
+        self._changed()
+        try:
+            await asyncio.to_thread(self._judge, self._round)
+        finally:
+            self._round_is_over()
+
+    def cancel(self) -> None:
+        """End the judging that runs."""
+        if self._running is not None:
+            self._running.cancel()
+        self._running = None
+
+    def _judge(self, number: int) -> None:
+        """In a thread: judge, and have the event loop note what comes."""
+        with practice.judging(self.recipe) as running:
+            self._soon(self._started, number, running)
+            for news in running.news():
+                self._soon(self._heard, number, news)
+            self._soon(self._ended, number, running)
+
+    def _soon(self, function: Callable[..., None], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody looks
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    # On the event loop; a round that is not the latest has nothing to say.
+
+    def _started(self, number: int, running: Judging) -> None:
+        if number != self._round:
+            running.cancel()
+            return
+        self._running, self.tasks = running, running.tasks
+        self._forget("waiting")
+        self._changed()
+
+    def _heard(self, number: int, news: Begun | Verdict) -> None:
+        if number != self._round:
+            return
+        if isinstance(news, Begun):
+            self.states[news.task.name] = "running"
+        else:
+            self._note(news)
+        self._changed()
+
+    def _ended(self, number: int, running: Judging) -> None:
+        if number == self._round:
+            self._judged(running.verdicts())
+            self.judging, self._running = False, None
+            self._changed()
+
+    def _round_is_over(self) -> None:
+        # Also if the judging could not begin at all.
+        if self._running is None and self.judging:
+            self.judging = False
+            self._changed()
+
+    def _judged(self, verdicts: list[Verdict]) -> None:
+        for verdict in verdicts:
+            self._note(verdict)
+
+    def _note(self, verdict: Verdict) -> None:
+        name = verdict.task.name
+        self.states[name] = "passed" if verdict.passed else "failed"
+        if not verdict.passed:
+            self.failures[name] = verdict.failure
+
+    def _forget(self, state: str = "") -> None:
+        self.states = {task.name: state for task in self.tasks if state}
+        self.failures = {}
+
+    def shown(self) -> dict[str, Any]:
+        """What the page takes: each task with its state, and the rest in words."""
+        done = sum(state == "passed" for state in self.states.values())
+        return {
+            "tell": "exercise",
+            "judging": self.judging,
+            "begun": self.begun,
+            "passed": bool(self.tasks) and done == len(self.tasks),
+            "done": done,
+            "solution": catalog.solution(self.recipe).is_file(),
+            "tasks": [
+                {
+                    "title": task.title,
+                    "level": task.level,
+                    "state": self.states.get(task.name, ""),
+                    "failure": self.failures.get(task.name, ""),
+                }
+                for task in self.tasks
+            ],
+        }
