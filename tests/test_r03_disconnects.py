@@ -260,7 +260,7 @@ def test_idle_client_is_closed(client: Client) -> None:
     before = connected(client)
     with client.websocket_connect("/ws") as websocket:
         websocket.receive_text()
-        busy_until = time.monotonic() + 2 * 0.4
+        busy_until = time.monotonic() + 1.5 * 0.4
         while time.monotonic() < busy_until:
             websocket.send_text("still here")
             assert websocket.receive_text() == "Message received!"

@@ -561,7 +561,7 @@ SCENES = {
             *(f"{n}: {by('e', 'I am number 3')}" for n in ORDINALS[:3]),
             *(f"{n}: {system('ada left the chat')}" for n in ORDINALS[1:4]),
         ],
-        ["stack.enter_context(", "first.close(1001)"],
+        ["first = stack.enter_context(", "first.close(1001)"],
     ),
     "logged_in": Scene(
         "recipes.r07_oauth2.main",
@@ -860,9 +860,15 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proof]:
         for name, wrong in MUST_FAIL.items():
             (folder / "tests" / f"test_{name}.py").write_text(wrong())
         tests_run = pool.submit(run_tests, folder / "tests")
-        scripts = dict(
-            zip(held, pool.map(lambda n: run(folder / f"{n}.py"), held), strict=True)
-        )
+        # One after the other at each server: a chat's room is shared.
+        scripts: dict[str, Run] = {}
+
+        def run_scripts(module: str) -> None:
+            for name, scene in SCENES.items():
+                if scene.module == module:
+                    scripts[name] = run(folder / f"{name}.py")
+
+        list(pool.map(run_scripts, {scene.module for scene in SCENES.values()}))
         yield Proof(folder, held, scripts, tests_run.result())
 
 
@@ -934,13 +940,16 @@ def test_they_are_clean(proof: Proof) -> None:
 # The script, when the server does something else
 
 
-def test_nobody_answers(tmp_path: Path) -> None:
-    (tmp_path / "script.py").write_text(as_python([exchange(NOWHERE, "< Hi!")]))
+@pytest.mark.parametrize("token", [None, TokenRequest("/token", FORM)])
+def test_nobody_answers(tmp_path: Path, token: TokenRequest | None) -> None:
+    held = exchange(NOWHERE, "< Hi!", token=token)
+    (tmp_path / "script.py").write_text(as_python([held]))
     done = run(tmp_path / "script.py")
     assert done.status == 1
     assert done.said == ""
     assert re.fullmatch(
-        r"No conversation: .*Connect call failed.*\. Is the server running\?\n",
+        r"No conversation: .*(Connect call|connection attempts) failed.*\. "
+        r"Is the server running\?\n",
         done.complained,
     )
 
@@ -992,6 +1001,18 @@ def test_an_attempt_that_failed_is_told_beside_another() -> None:
     for text in script_and_test(failed, exchange(NOWHERE, "< Hi!")):
         assert "# ws://127.0.0.1:9/ws gave no answer: Nobody listens." in text
         assert "websocket.rec" in text
+
+
+def test_the_server_takes_too_long(
+    proof: Proof, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recipes.workbench.scripts.PATIENCE", 1)
+    url = proof.held["open"].exchanges[0].target.url
+    held = exchange(url, f"< {WELCOME}", "< And?")
+    (tmp_path / "script.py").write_text(as_python([held]))
+    done = run(tmp_path / "script.py")
+    assert done.status == 1
+    assert done.complained == "This time, the server took too long.\n"
 
 
 def test_frames_that_are_gone_end_it() -> None:
@@ -1080,7 +1101,7 @@ def test_literals(text: str) -> None:
 
 def test_what_a_user_typed_stays_in_its_literal() -> None:
     """No text of the page's user or of the server becomes code, nor ends a comment."""
-    evil = "\"\"\"'''\n\r\u2028\\\nraise CANARY\n# noqa #{CANARY}"
+    evil = "\"\"\"'''\n\r\u2028\\\nraise CANARY\n#{CANARY}"
     token = TokenRequest(f"/{evil}", {evil: evil, "b": evil})
     target = Target(f"ws://h:1/{evil}", ((evil, evil),), (evil,), evil, token)
     refused = Refused(401, evil, [("Location", f"/{evil}")], evil.encode())
@@ -1163,3 +1184,36 @@ def test_pings() -> None:
 def test_own_close(end: Closed, call: str) -> None:
     for text in script_and_test(exchange(NOWHERE, end=end)):
         assert f"websocket.{call}" in text
+
+
+def test_a_message_that_was_not_finished() -> None:
+    console = exchange(NOWHERE, "< Hi!", "> the beginning")
+    console.frames[-1] = console.frames[-1]._replace(final=False)
+    for text in script_and_test(console):
+        assert "# A message was begun here, and never finished." in text
+        assert "the beginning" not in text
+
+
+@pytest.mark.parametrize("text", ["noqa: F401", "see type: ignore", "fmt: off"])
+def test_no_comment_is_an_order_to_a_tool(text: str) -> None:
+    assert f"# {text}" not in as_python([exchange(NOWHERE, f"< {text}")])
+    assert "# a type" in as_python([exchange(NOWHERE, "< a type")])
+
+
+@pytest.mark.parametrize(
+    ("crashes", "way"),
+    [
+        ([], "client.websocket_connect"),
+        (["KeyError"], "leaving(client.websocket_connect"),
+        (["KeyError", "ValueError"], "leaving(client.websocket_connect"),
+        (["KeyError", "KeyError"], "pytest.raises(KeyError)"),
+    ],
+)
+def test_which_of_two_crashed(crashes: list[str], way: str) -> None:
+    """If that is not known, the end of neither is judged."""
+    lost = Closed("server", 1006, "")
+    first, second = exchange(NOWHERE, end=lost), exchange(NOWHERE, end=lost)
+    second.began, second.ended = 1.0, 2.0
+    test = as_test([first, second], R02, crashes=crashes)
+    assert test.count(f"with {way}") == 2
+    assert ("suppress(Exception)" in test) == ("leaving" in way)

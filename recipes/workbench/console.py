@@ -10,7 +10,7 @@ import ipaddress
 import re
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import httpx2
@@ -39,8 +39,10 @@ SEND_TIMEOUT = 5.0
 CLOSE_TIMEOUT = 5.0
 # A console shows what comes, however big: up to uvicorn's own limit.
 MOST_BYTES = 16 * 2**20
-# Frames that wait for the page, and messages that wait to be sent.
-MOST_FRAMES = 5_000
+# Frames that wait for the page, the bytes of each that are shown, and messages that
+# wait to be sent.
+MOST_FRAMES = 10_000
+MOST_SHOWN = 4_000
 MOST_WAITING = 100
 
 # A header's name and value, RFC 9110 §5.1 and §5.5.
@@ -107,6 +109,13 @@ def on_this_machine(host: str) -> bool:
         return False
 
 
+class Seen(NamedTuple):
+    """A frame as it is shown: its payload cut to MOST_SHOWN, and its real size."""
+
+    frame: Frame
+    size: int
+
+
 class Recorder(ClientConnection):
     """A connection that tells each frame it receives, control frames too."""
 
@@ -146,7 +155,7 @@ class Console:
         self.run = 0
         self.state = "idle"
         self.exchange: Exchange | None = None
-        self.frames: Tail[Frame] = Tail(MOST_FRAMES)
+        self.frames: Tail[Seen] = Tail(MOST_FRAMES)
         self.trouble = ""
         self.subprotocol = ""
         self._changed = changed
@@ -171,7 +180,8 @@ class Console:
     def _tell(self, frame: Frame) -> None:
         assert self.exchange is not None
         self.exchange.add(frame)
-        self.frames.add(frame)
+        shown = frame._replace(data=frame.data[:MOST_SHOWN])
+        self.frames.add(Seen(shown, len(frame.data)))
         self._changed()
 
     # The connection's life

@@ -8,6 +8,8 @@ from websockets.frames import CloseCode
 # Frames of one exchange that are kept to be copied as a script; the first ones, since
 # a conversation cannot be repeated without its beginning.
 MOST_KEPT = 500
+# Bytes of payload that are kept for that in all.
+MOST_BYTES = 4 * 2**20
 
 
 class Frame(NamedTuple):
@@ -93,7 +95,7 @@ class Exchange:
     Attributes:
         target: what was connected to.
         began: when the connection was opened (or refused), as `Frame.at`.
-        frames: the first MOST_KEPT frames.
+        frames: the first MOST_KEPT frames, or as many as MOST_BYTES hold.
         left_out: how many frames came after these.
         ended: when it ended, as `Frame.at`; 0 while it is open.
         end: how it ended; None while it is open.
@@ -105,10 +107,14 @@ class Exchange:
     left_out: int = 0
     ended: float = 0.0
     end: Refused | Closed | Failed | None = None
+    _bytes: int = 0
 
     def add(self, frame: Frame) -> None:
         """Keep the frame if there is room for it."""
-        if len(self.frames) < MOST_KEPT:
+        self._bytes += len(frame.data)
+        room = len(self.frames) < MOST_KEPT and self._bytes <= MOST_BYTES
+        # Without one of them what came later cannot be repeated either.
+        if room and not self.left_out:
             self.frames.append(frame)
         else:
             self.left_out += 1

@@ -22,12 +22,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from websockets.frames import Close
 
 from recipes.workbench import catalog, practice, render
-from recipes.workbench.console import Console, fetch_token
+from recipes.workbench.console import MOST_SHOWN, Console, Seen, fetch_token
 from recipes.workbench.exchange import (
     Closed,
     Exchange,
     Failed,
-    Frame,
     Refused,
     Target,
     TokenRequest,
@@ -40,10 +39,9 @@ from recipes.workbench.workbench import Workbench
 
 # Seconds between two looks at what is new: a flood is told in few large messages.
 PAUSE = 0.04
-# Bounds: of consoles on a page, tokens remembered, and of a payload the part shown.
+# Bounds: of consoles on a page, and of tokens remembered.
 MOST_CONSOLES = 8
 MOST_TOKENS = 50
-MOST_SHOWN = 4_000
 
 
 class Call(BaseModel):
@@ -244,27 +242,30 @@ def console_shown(number: int, console: Console) -> dict[str, Any]:
     return shown
 
 
-def frame_shown(frame: Frame, began: float) -> dict[str, Any]:
+def frame_shown(seen: Seen, began: float) -> dict[str, Any]:
     """A frame, as the page takes it: its time in seconds since the connection began."""
+    frame, data = seen.frame, seen.frame.data
     shown: dict[str, Any] = {
         "at": round(frame.at - began, 3),
         "sent": frame.sent,
         "kind": frame.kind,
-        "size": len(frame.data),
+        "size": seen.size,
         "final": frame.final,
     }
-    data = frame.data[:MOST_SHOWN]
-    if len(frame.data) > MOST_SHOWN:
-        shown["left_out"] = len(frame.data) - MOST_SHOWN
+    if seen.size > len(data):
+        shown["left_out"] = seen.size - len(data)
     if frame.kind == "close":
-        close = Close.parse(frame.data)
+        close = Close.parse(data)
         shown["text"] = f"{close.code} {name_of(close.code)} {close.reason}".strip()
     elif frame.kind == "text":
         shown["text"] = data.decode(errors="replace")
         if "left_out" not in shown and shown["text"].lstrip()[:1] in {"{", "["}:
             with contextlib.suppress(ValueError, RecursionError):
                 value = json.loads(shown["text"])
-                shown["json"] = json.dumps(value, indent=2, ensure_ascii=False)
+                unfolded = json.dumps(value, indent=2, ensure_ascii=False)
+                # Deep brackets indent a short text into a long one.
+                if len(unfolded) <= 5 * MOST_SHOWN:
+                    shown["json"] = unfolded
     else:
         shown["hex"] = data.hex(" ")
     return shown
@@ -599,6 +600,6 @@ class Page:
                 "tell": "frames",
                 "console": number,
                 "run": console.run,
-                "frames": [frame_shown(frame, began) for frame in piece.items],
+                "frames": [frame_shown(seen, began) for seen in piece.items],
                 "left_out": piece.left_out,
             }

@@ -181,7 +181,7 @@ def _steps(who: int, exchange: Exchange) -> list[Step]:
     # The first frame may come with the answer to the handshake, and be noted before.
     began = min([exchange.began, *(frame.at for frame in frames[:1])])
     steps = [Step(began, who, "open"), *_said(who, frames[:closing])]
-    if isinstance(end, Closed) and not exchange.left_out:
+    if isinstance(end, Closed):
         ended = max(exchange.ended, steps[-1].at)
         at = frames[closing].at if closing < len(frames) else ended
         own = "cut" if end.code == 1006 else "close"
