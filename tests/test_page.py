@@ -21,7 +21,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from recipes.workbench import catalog, child, render
 from recipes.workbench.console import checked
-from recipes.workbench.exchange import Target
+from recipes.workbench.exchange import Exchange, Target, conversation
 from recipes.workbench.offers import offers
 from recipes.workbench.processes import Refusal, apps
 from recipes.workbench.tail import Tail
@@ -628,3 +628,19 @@ def test_tail() -> None:
     assert tail.since(2) == (7, 2, [5, 6, 7])
     assert tail.since(6) == (7, 0, [7])
     assert tail.since(7) == (7, 0, [])
+
+
+def test_a_conversation_is_who_was_there_together() -> None:
+    def exchange(path: str, began: float, ended: float) -> Exchange:
+        url = f"ws://127.0.0.1:8000/{path}"
+        return Exchange(Target(url), began=began, ended=ended)
+
+    ada, bob = exchange("ada", 0, 10), exchange("bob", 1, 3)
+    cy, dan = exchange("cy", 4, 6), exchange("dan", 11, 0)
+    elsewhere = Exchange(Target("ws://127.0.0.1:9/ada"), began=0, ended=10)
+    every = [cy, bob, elsewhere, dan, ada]
+    # cy has never met bob, but ada has told both.
+    assert conversation(bob, every) == [ada, bob, cy]
+    assert conversation(ada, every) == [ada, bob, cy]
+    assert conversation(dan, every) == [dan]
+    assert conversation(elsewhere, every) == [elsewhere]

@@ -1217,3 +1217,25 @@ def test_which_of_two_crashed(crashes: list[str], way: str) -> None:
     test = as_test([first, second], R02, crashes=crashes)
     assert test.count(f"with {way}") == 2
     assert ("suppress(Exception)" in test) == ("leaving" in way)
+
+
+def test_a_token_is_fetched_only_for_who_got_an_answer() -> None:
+    token = TokenRequest("/token", FORM)
+    failed = exchange(NOWHERE, end=Failed("Nobody listens."), token=token)
+    for text in script_and_test(failed, exchange(NOWHERE, "< Hi!")):
+        assert "token" not in text
+    script, _ = script_and_test(exchange(NOWHERE, "< Hi!", token=token))
+    assert "trust_env=False" in script  # no proxy for this machine
+
+
+def test_a_crash_before_accept_while_another_talks() -> None:
+    error = Refused(500, "Internal Server Error", [], b"Internal Server Error")
+    crashed, other = exchange(NOWHERE, end=error), exchange(NOWHERE, "< Hi!")
+    crashed.began, crashed.ended, other.began = 0.5, 3.0, 1.0
+    other.frames[0] = other.frames[0]._replace(at=2.0)
+    test = as_test([crashed, other], R02, crashes=["KeyError"])
+    client, knock = (
+        "    with TestClient(app) as client:\n",
+        "        with pytest.raises(",
+    )
+    assert client + knock in test

@@ -186,8 +186,8 @@ class Console:
 
     # The connection's life
 
-    def connect(self, target: Target) -> None:
-        """Connect. Raises Refusal, as `checked` does, or since it is connected."""
+    def connect(self, target: Target) -> Exchange:
+        """Connect; the record of it. Raises Refusal: connected already, or `checked`."""
         if self.state in {"connecting", "open", "closing"}:
             raise Refusal("This console is connected: close it first.")
         target = checked(target, self._allow_remote)
@@ -199,6 +199,7 @@ class Console:
         self._cut = self._close_told = False
         self._turn_to("connecting")
         self._task = asyncio.create_task(self._live(target, self.exchange))
+        return self.exchange
 
     async def _live(self, target: Target, exchange: Exchange) -> None:
         exchange.began = time.monotonic()

@@ -1,7 +1,10 @@
 """What a console and a server said to each other: plain values, nothing that acts."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from websockets.frames import CloseCode
 
@@ -118,6 +121,29 @@ class Exchange:
             self.frames.append(frame)
         else:
             self.left_out += 1
+
+
+def conversation(chosen: Exchange, every: Iterable[Exchange]) -> list[Exchange]:
+    """The exchanges that belong to one, in the order in which they began.
+
+    Whoever was connected to the same server at the same time may have caused what it
+    received; and so may those who were connected together with them.
+    """
+    held, others = [chosen], [e for e in every if e is not chosen]
+    for one in held:  # grows while it is walked through
+        held += [other for other in others if together(one, other)]
+        others = [other for other in others if not together(one, other)]
+    return sorted(held, key=lambda exchange: exchange.began)
+
+
+def together(one: Exchange, other: Exchange) -> bool:
+    """Whether two exchanges were held with one server, at the same time."""
+    servers = {urlsplit(each.target.url).netloc for each in (one, other)}
+    return (
+        len(servers) == 1
+        and one.began <= (other.ended or math.inf)
+        and other.began <= (one.ended or math.inf)
+    )
 
 
 def name_of(code: int) -> str:

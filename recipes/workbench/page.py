@@ -12,6 +12,7 @@ import json
 import re
 import secrets
 import shlex
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,6 +31,7 @@ from recipes.workbench.exchange import (
     Refused,
     Target,
     TokenRequest,
+    conversation,
     name_of,
 )
 from recipes.workbench.offers import Offers, for_app, offers
@@ -39,8 +41,9 @@ from recipes.workbench.workbench import Workbench
 
 # Seconds between two looks at what is new: a flood is told in few large messages.
 PAUSE = 0.04
-# Bounds: of consoles on a page, and of tokens remembered.
+# Bounds: of consoles on a page, exchanges to be copied, and tokens remembered.
 MOST_CONSOLES = 8
+MOST_EXCHANGES = 50
 MOST_TOKENS = 50
 
 
@@ -290,6 +293,8 @@ class Page:
         self._read: dict[str, int] = {}
         self._answers: list[dict[str, Any]] = []
         self._consoles: dict[int, Console] = {}
+        # Also those that ended: others may have heard of them.
+        self._exchanges: deque[Exchange] = deque(maxlen=MOST_EXCHANGES)
         # Which tokens were fetched, and how: by the header that carries them.
         self._tokens: dict[str, TokenRequest] = {}
 
@@ -351,7 +356,8 @@ class Page:
             case Stop():
                 self._in_background(self._app(call.app).stop())
             case Connect():
-                self._console(call.console).connect(self._target(call))
+                console = self._console(call.console)
+                self._exchanges.append(console.connect(self._target(call)))
                 self._read[f"console {call.console}"] = 0
             case Send():
                 self._send(self._console(call.console), call)
@@ -448,10 +454,7 @@ class Page:
         chosen = self._console(call.console).exchange
         if chosen is None:
             raise Refusal("Connect first: there is nothing to copy.")
-        # Who talks to the same server belongs to the conversation.
-        server = urlsplit(chosen.target.url).netloc
-        every = [c.exchange for c in self._consoles.values() if c.exchange]
-        held = [e for e in every if urlsplit(e.target.url).netloc == server]
+        held = conversation(chosen, self._exchanges)
         if call.form == "python":
             name, text, how = "exchange.py", as_python(held), "python exchange.py"
         else:

@@ -43,7 +43,8 @@ on("exercise", (news) => {
     const row = list.children[n] ?? list.appendChild(newRow());
     row.dataset.state = task.state;
     find(".mark", row).textContent = MARKS[task.state];
-    find(".title", row).textContent = task.title;
+    if (row.task !== task.title) find(".title", row).replaceChildren(...withCode(task.title));
+    row.task = task.title;
     find(".level", row).textContent = task.level === "core" ? "" : ` (${task.level})`;
     const story = find("details", row);
     // The first failure is enough to go on with; the others wait behind a click.
@@ -52,6 +53,11 @@ on("exercise", (news) => {
     find("pre", row).textContent = task.failure;
   });
 });
+
+/** What stands between backticks is code. */
+function withCode(text) {
+  return text.split("`").map((part, n) => (n % 2 ? element("code", {}, part) : part));
+}
 
 function newRow() {
   const story = element("details", { hidden: true }, element("summary", {}, "What happened"));
@@ -77,7 +83,7 @@ find("#reset").addEventListener("click", async () => {
 on("hint", ({ task, n, total, text }) => {
   const place = find("#hints");
   if (task !== hinted.task) {
-    place.replaceChildren(element("h3", {}, `Hints for: ${task}`));
+    place.replaceChildren(element("h3", {}, "Hints for: ", ...withCode(task)));
     if (n !== 1) {
       // Another task is the first to fail now: begin with its first hint.
       hinted = { task, n: 0 };
