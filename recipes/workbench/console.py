@@ -187,7 +187,7 @@ class Console:
     # The connection's life
 
     def connect(self, target: Target) -> Exchange:
-        """Connect; the record of it. Raises Refusal: connected already, or `checked`."""
+        """Connect; the record of it. Raises Refusal: is connected, or `checked`."""
         if self.state in {"connecting", "open", "closing"}:
             raise Refusal("This console is connected: close it first.")
         target = checked(target, self._allow_remote)

@@ -356,8 +356,8 @@ class Page:
             case Stop():
                 self._in_background(self._app(call.app).stop())
             case Connect():
-                console = self._console(call.console)
-                self._exchanges.append(console.connect(self._target(call)))
+                target = self._target(call)
+                self._exchanges.append(self._console(call.console).connect(target))
                 self._read[f"console {call.console}"] = 0
             case Send():
                 self._send(self._console(call.console), call)

@@ -150,9 +150,16 @@ def create_app(port: int, allow_remote: bool = False) -> FastAPI:
             raise HTTPException(404, f"There is no {name} in {recipe}.")
         return HTMLResponse(render.file(catalog.RECIPES / recipe / name))
 
+    @app.get("/images/{name}")
+    def image(name: str) -> FileResponse:
+        return picture(catalog.ROOT, name)
+
     @app.get("/{recipe}/images/{name}")
-    def image(recipe: str, name: str) -> FileResponse:
-        file = catalog.RECIPES / known(recipe) / "images" / name
+    def image_of(recipe: str, name: str) -> FileResponse:
+        return picture(catalog.RECIPES / known(recipe), name)
+
+    def picture(folder: Path, name: str) -> FileResponse:
+        file = folder / "images" / name
         if file.suffix != ".png" or not file.is_file():
             raise HTTPException(404, f"There is no image {name}.")
         return FileResponse(file)
