@@ -22,7 +22,7 @@ from websockets.sync.server import ServerConnection, serve
 from recipes.workbench import catalog, child, render
 from recipes.workbench.console import checked
 from recipes.workbench.exchange import Exchange, Target, conversation
-from recipes.workbench.offers import offers
+from recipes.workbench.offers import offers, users
 from recipes.workbench.processes import Refusal, apps
 from recipes.workbench.tail import Tail
 from tests.pages import BOUND, Live, Started, copy_of_the_workbook
@@ -644,3 +644,23 @@ def test_a_conversation_is_who_was_there_together() -> None:
     assert conversation(ada, every) == [ada, bob, cy]
     assert conversation(dan, every) == [dan]
     assert conversation(elsewhere, every) == [elsewhere]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[offer", "console.toml: "),
+        ("[[offer]]\ntitle = 'x'", "offer.0.path: Field required"),
+        ("[[offer]]\npath = '/ws'\nsent = ['x']", "offer.0.sent: Extra inputs"),
+        ("offer = 1", "console.toml, offer: "),
+    ],
+)
+def test_a_wrong_console_toml_is_told(
+    text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "RECIPES", tmp_path)
+    (tmp_path / "r09").mkdir()
+    (tmp_path / "r09" / "console.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(Refusal, match=re.escape(said)):
+        offers("r09")
+    assert users("r09") == []

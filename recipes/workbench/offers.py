@@ -23,10 +23,11 @@ import tomllib
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recipes.workbench import catalog
 from recipes.workbench.exchange import TokenRequest
+from recipes.workbench.processes import Refusal
 
 
 class Binary(BaseModel):
@@ -66,9 +67,6 @@ class TokenOffer(BaseModel):
     path: str
     users: list[dict[str, str]]
 
-    def names(self) -> list[str]:
-        return [user["username"] for user in self.users]
-
     def request(self, n: int = 0) -> TokenRequest:
         return TokenRequest(self.path, self.users[n])
 
@@ -82,11 +80,21 @@ class Offers(BaseModel):
 
 
 def offers(recipe: str) -> Offers:
-    """What a recipe's `console.toml` says; nothing if there is none."""
+    """What a recipe's `console.toml` says; nothing if there is none.
+
+    Raises Refusal: it is not as it should be.
+    """
     file = catalog.RECIPES / recipe / "console.toml"
     if not file.is_file():
         return Offers()
-    return Offers.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    try:
+        return Offers.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        where = ".".join(map(str, wrong["loc"]))
+        raise Refusal(f"{recipe}/console.toml, {where}: {wrong['msg']}.") from None
+    except (OSError, ValueError) as error:
+        raise Refusal(f"{recipe}/console.toml: {error}.") from None
 
 
 def for_app(
@@ -108,3 +116,12 @@ def for_app(
             shown["origin"] = offer.origin.replace("{address}", f"127.0.0.1:{port}")
             found.append(shown)
     return found
+
+
+def users(recipe: str) -> list[str]:
+    """The names of those for whom a token can be fetched."""
+    try:
+        token = offers(recipe).token
+    except Refusal:  # whoever opens the page is told why
+        return []
+    return [user.get("username", "?") for user in token.users] if token else []

@@ -1,277 +1,58 @@
-"""The socket of one open page: its calls, and the news it is told.
+"""The socket of one open page: what it asks for is done, and it is told the news.
 
-A call is a JSON object with the `token` of the run and what to `do`; the models below
-say what else belongs to each. News is a JSON object too, and says what it `tell`s.
-News is not queued: what has changed since the page was told last is worked out when
-the page is ready to take it, so a slow page costs no memory.
+News is a JSON object that says what it `tell`s. It is not queued: what has changed
+since the page was told last is worked out when the page is ready to take it, so a slow
+page costs no memory.
 """
 
 import asyncio
 import contextlib
-import json
 import re
 import secrets
-import shlex
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import WebSocket, WebSocketDisconnect
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from websockets.frames import Close
+from pydantic import ValidationError
 
 from recipes.workbench import catalog, practice, render
-from recipes.workbench.console import MOST_SHOWN, Console, Seen, fetch_token
-from recipes.workbench.exchange import (
-    Closed,
-    Exchange,
-    Failed,
-    Refused,
-    Target,
-    TokenRequest,
-    conversation,
-    name_of,
+from recipes.workbench.calls import (
+    AnyCall,
+    Calls,
+    Check,
+    Connect,
+    Copy,
+    Hint,
+    Leave,
+    Open,
+    Reset,
+    Send,
+    Solution,
+    Start,
+    Stop,
+    Token,
+    bytes_of,
+    headers_of,
+    json_of,
+    settings_of,
 )
+from recipes.workbench.console import Console, fetch_token
+from recipes.workbench.exchange import Exchange, Target, TokenRequest, conversation
 from recipes.workbench.offers import Offers, for_app, offers
 from recipes.workbench.processes import App, Refusal
 from recipes.workbench.scripts import as_python, as_test
+from recipes.workbench.shown import console_shown, frame_shown
 from recipes.workbench.workbench import Workbench
 
 # Seconds between two looks at what is new: a flood is told in few large messages.
 PAUSE = 0.04
-# Bounds: of consoles on a page, exchanges to be copied, and tokens remembered.
-MOST_CONSOLES = 8
+# Bounds: of exchanges to be copied, tokens remembered, and answers not yet taken.
 MOST_EXCHANGES = 50
 MOST_TOKENS = 50
-
-
-class Call(BaseModel):
-    """What every call of the page holds."""
-
-    model_config = ConfigDict(extra="forbid")
-    token: str
-
-
-class Open(Call):
-    """The page shows a recipe, or the contents with none."""
-
-    do: Literal["open"]
-    recipe: str
-
-
-class Start(Call):
-    """Start an app; `settings` as one writes them before a command, NAME=value."""
-
-    do: Literal["start"]
-    app: str
-    settings: str = Field("", max_length=1_000)
-
-
-class Stop(Call):
-    """Stop an app."""
-
-    do: Literal["stop"]
-    app: str
-
-
-# The page names its consoles by number.
-Number = Annotated[int, Field(ge=1, le=MOST_CONSOLES)]
-
-
-class Connect(Call):
-    """Connect a console; `headers` and `subprotocols` as one writes them."""
-
-    do: Literal["connect"]
-    console: Number
-    url: str = Field(max_length=4_000)
-    headers: str = Field("", max_length=16_000)
-    subprotocols: str = Field("", max_length=1_000)
-    origin: str = Field("", max_length=1_000)
-
-
-class Send(Call):
-    """Send something on a console; `data` of a binary frame is hexadecimal."""
-
-    do: Literal["send"]
-    console: Number
-    kind: Literal["text", "json", "binary", "ping", "close", "cut"]
-    data: str = ""
-    code: int = 1000
-
-
-class Leave(Call):
-    """A console was taken off the page."""
-
-    do: Literal["leave"]
-    console: Number
-
-
-class Token(Call):
-    """Fetch a token at the server of an address, for a user that the recipe knows."""
-
-    do: Literal["token"]
-    console: Number
-    url: str = Field(max_length=4_000)
-    user: int = Field(ge=0)
-
-
-class Copy(Call):
-    """The exchange just held, as a script or as a test."""
-
-    do: Literal["copy"]
-    console: Number
-    form: Literal["python", "test"]
-
-
-class Check(Call):
-    """Judge the exercise now."""
-
-    do: Literal["check"]
-
-
-class Hint(Call):
-    """The n-th hint of the first task that is not passed."""
-
-    do: Literal["hint"]
-    n: int = Field(ge=1)
-
-
-class Solution(Call):
-    """The reference answer."""
-
-    do: Literal["solution"]
-    anyway: bool = False
-
-
-class Reset(Call):
-    """The starter again; a copy of the work is kept."""
-
-    do: Literal["reset"]
-
-
-Calls = (
-    Check
-    | Hint
-    | Solution
-    | Reset
-    | Open
-    | Start
-    | Stop
-    | Connect
-    | Send
-    | Leave
-    | Token
-    | Copy
-)
-AnyCall = TypeAdapter[Calls](Annotated[Calls, Field(discriminator="do")])
-
-
-def settings_of(line: str) -> dict[str, str]:
-    """The settings in `NAME=value NAME=value`. Raises Refusal."""
-    try:
-        pairs = [word.partition("=") for word in shlex.split(line)]
-    except ValueError:
-        raise Refusal("A quote is not closed in the settings.") from None
-    for name, equals, value in pairs:
-        if not equals or not re.fullmatch("[A-Z_][A-Z0-9_]*", name) or "\0" in value:
-            raise Refusal("Settings are written NAME=value, as in IDLE_TIMEOUT=2.")
-    return {name: value for name, _, value in pairs}
-
-
-def headers_of(text: str) -> tuple[tuple[str, str], ...]:
-    """The headers in lines of `Name: value`. Raises Refusal."""
-    found = []
-    for line in filter(str.strip, text.splitlines()):
-        name, colon, value = line.partition(":")
-        if not colon:
-            raise Refusal(f"A header is written Name: value, not {line.strip()!r}.")
-        found.append((name.strip(), value.strip()))
-    return tuple(found)
-
-
-def json_of(text: str) -> str:
-    """The text, if it is JSON. Raises Refusal."""
-    try:
-        json.loads(text)
-    except RecursionError:
-        raise Refusal("Not sent: it is nested too deeply.") from None
-    except ValueError as error:
-        raise Refusal(f"Not sent, since it is no JSON: {error}.") from None
-    return text
-
-
-def bytes_of(text: str) -> bytes:
-    """The bytes that hexadecimal digits stand for. Raises Refusal."""
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        raise Refusal(
-            "Not sent: binary is written in pairs of hexadecimal digits, 00 ff."
-        ) from None
-
-
-def console_shown(number: int, console: Console) -> dict[str, Any]:
-    """A console's state, as the page takes it."""
-    shown: dict[str, Any] = {
-        "tell": "console",
-        "console": number,
-        "run": console.run,
-        "state": console.state,
-        "trouble": console.trouble,
-        "subprotocol": console.subprotocol,
-        "end": None,
-    }
-    end = console.exchange.end if console.exchange else None
-    if isinstance(end, Refused):
-        shown["end"] = {
-            "kind": "refused",
-            "status": f"{end.status} {end.phrase}".strip(),
-            "headers": end.headers,
-            "body": end.body[:MOST_SHOWN].decode(errors="replace"),
-            "left_out": max(0, len(end.body) - MOST_SHOWN),
-        }
-    elif isinstance(end, Closed):
-        shown["end"] = {
-            "kind": "closed",
-            "by": end.by,
-            "code": end.code,
-            "name": end.name,
-            "reason": end.reason,
-        }
-    elif isinstance(end, Failed):
-        shown["end"] = {"kind": "failed", "sentence": end.sentence}
-    return shown
-
-
-def frame_shown(seen: Seen, began: float) -> dict[str, Any]:
-    """A frame, as the page takes it: its time in seconds since the connection began."""
-    frame, data = seen.frame, seen.frame.data
-    shown: dict[str, Any] = {
-        "at": round(frame.at - began, 3),
-        "sent": frame.sent,
-        "kind": frame.kind,
-        "size": seen.size,
-        "final": frame.final,
-    }
-    if seen.size > len(data):
-        shown["left_out"] = seen.size - len(data)
-    if frame.kind == "close":
-        close = Close.parse(data)
-        shown["text"] = f"{close.code} {name_of(close.code)} {close.reason}".strip()
-    elif frame.kind == "text":
-        shown["text"] = data.decode(errors="replace")
-        if "left_out" not in shown and shown["text"].lstrip()[:1] in {"{", "["}:
-            with contextlib.suppress(ValueError, RecursionError):
-                value = json.loads(shown["text"])
-                unfolded = json.dumps(value, indent=2, ensure_ascii=False)
-                # Deep brackets indent a short text into a long one.
-                if len(unfolded) <= 5 * MOST_SHOWN:
-                    shown["json"] = unfolded
-    else:
-        shown["hex"] = data.hex(" ")
-    return shown
+MOST_ANSWERS = 200
 
 
 class Page:
@@ -291,7 +72,7 @@ class Page:
         # What it was told last, and how far it has read each log.
         self._told: dict[str, dict[str, Any]] = {}
         self._read: dict[str, int] = {}
-        self._answers: list[dict[str, Any]] = []
+        self._answers: deque[dict[str, Any]] = deque(maxlen=MOST_ANSWERS)
         self._consoles: dict[int, Console] = {}
         # Also those that ended: others may have heard of them.
         self._exchanges: deque[Exchange] = deque(maxlen=MOST_EXCHANGES)
@@ -350,6 +131,8 @@ class Page:
         match call:
             case Open():
                 self._open(call.recipe)
+            case _ if not self.recipe:
+                raise Refusal("Open a recipe first.")
             case Start():
                 app, settings = self._app(call.app), settings_of(call.settings)
                 self._in_background(self._workbench.apps.start(app, settings))
@@ -368,8 +151,6 @@ class Page:
                 self._in_background(self._fetch_token(call))
             case Copy():
                 self._copy(call)
-            case _ if not self.recipe:
-                raise Refusal("Open a recipe first.")
             case Check():
                 self._in_background(self._workbench.exercise(self.recipe).check())
             case Hint():
@@ -383,7 +164,12 @@ class Page:
         if recipe and recipe not in catalog.recipes():
             raise Refusal(f"There is no recipe {recipe!r}.")
         self.recipe = recipe
-        self._offers = offers(recipe) if recipe else Offers()
+        self._offers = Offers()
+        if recipe:
+            try:
+                self._offers = offers(recipe)
+            except Refusal as refusal:
+                self._complain(str(refusal))
         self._told.clear()
         self._read.clear()
         self.wake.set()
@@ -550,8 +336,8 @@ class Page:
             await asyncio.sleep(PAUSE)
 
     def _news(self) -> Iterator[dict[str, Any]]:
-        answers, self._answers = self._answers, []
-        yield from answers
+        while self._answers:
+            yield self._answers.popleft()
         if self.recipe:
             yield from self._if_new("exercise", self._exercise_shown())
             for app in self._workbench.apps.of(self.recipe):

@@ -6,7 +6,6 @@ that comes from a page must come from its own (Origin): anything else is cross-s
 WebSocket hijacking. And each call of the page carries the token of this run.
 """
 
-import asyncio
 import contextlib
 import socket
 import sys
@@ -23,7 +22,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recipes.workbench import catalog, render
-from recipes.workbench.offers import offers
+from recipes.workbench.offers import users
 from recipes.workbench.page import Page
 from recipes.workbench.processes import apps
 from recipes.workbench.workbench import Workbench
@@ -96,10 +95,9 @@ def create_app(port: int, allow_remote: bool = False) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.workbench = workbench = Workbench(allow_remote)
-        watching = asyncio.create_task(workbench.watch())
+        workbench.spawn(workbench.watch())
         yield
         await workbench.stop()
-        await asyncio.wait([watching], timeout=2)
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, title="The workbench")
     app.mount("/static", StaticFiles(directory=HERE / "static"))
@@ -138,7 +136,7 @@ def create_app(port: int, allow_remote: bool = False) -> FastAPI:
             text=render.readme(f"recipes/{recipe}"),
             sources=render.sources(recipe),
             apps=apps(recipe),
-            users=token.names() if (token := offers(recipe).token) else [],
+            users=users(recipe),
             exercise=catalog.exercise(recipe).relative_to(catalog.ROOT).as_posix(),
             before=recipes[n - 1] if n else None,
             after=recipes[n + 1] if n + 1 < len(recipes) else None,

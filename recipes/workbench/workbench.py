@@ -73,10 +73,21 @@ class Workbench:
 
     async def watch(self) -> None:
         """Restart servers when their files are saved, until `stop`."""
+        try:
+            await self._watch(polling=None)
+        except (OSError, RuntimeError):
+            # The system has no way to tell of changes left, or none for this folder.
+            await self._watch(polling=True)
+
+    async def _watch(self, polling: bool | None) -> None:
         # The recipes alone: `workbench` itself is not restarted.
         folders = [catalog.RECIPES / recipe for recipe in catalog.recipes()]
         async for changes in awatch(
-            *folders, watch_filter=Sources(), stop_event=self._over, debounce=200
+            *folders,
+            watch_filter=Sources(),
+            stop_event=self._over,
+            debounce=200,
+            force_polling=polling,
         ):
             self.saved({Path(path) for _, path in changes})
 
