@@ -104,6 +104,49 @@ def test_busy_port(workbook: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_busy_port_in_a_terminal(workbook: Path) -> None:
+    """There it asks; Enter takes the port that it offers."""
+    pty = pytest.importorskip("pty", reason="Windows has no such terminals")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ours, its = pty.openpty()
+        with subprocess.Popen(
+            [sys.executable, "-m", "recipes", "--no-browser", f"--port={port}"],
+            cwd=workbook,
+            stdin=its,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as process:
+            assert process.stdout is not None
+            try:
+                os.write(ours, b"\n")
+                said = process.stdout.readline() + process.stdout.readline()
+                assert re.search(
+                    rb"Use \d+\? \[Y/n\].*The workbook is at http", said, re.S
+                )
+            finally:
+                process.terminate()
+                process.communicate(timeout=BOUND)
+                os.close(ours)
+                os.close(its)
+
+
+def test_without_the_requirements(workbook: Path) -> None:
+    """The virtual environment is not active: a sentence, not a traceback."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "recipes"],
+        cwd=workbook,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=BOUND,
+    )
+    assert done.returncode == 1
+    assert "is not installed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_help(workbook: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "recipes", "--help"],
