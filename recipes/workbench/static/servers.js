@@ -1,6 +1,6 @@
 // The recipe's apps as servers: start, stop, what they serve, what they log.
 import { complain, element, find } from "./dom.js";
-import { call, on } from "./live.js";
+import { call, on, onLost } from "./live.js";
 
 const MOST_LINES = 1000;
 const article = (name) => find(`[data-app="${name}"]`);
@@ -57,7 +57,12 @@ on("app", ({ app, state, sentence, port, settings, pages, offers }) => {
   find(".offers", place).replaceChildren(...(up ? [...tries, ...links] : []));
 });
 
-const counts = {};
+let counts = {};
+// Who connects again is told the whole log again.
+onLost(() => {
+  counts = {};
+  document.querySelectorAll(".log pre").forEach((log) => log.replaceChildren());
+});
 on("log", ({ app, lines, left_out }) => {
   const place = article(app);
   if (!place) return;
