@@ -99,7 +99,10 @@ class Renderer(RendererHTML):
         if kind == "mermaid":
             return sequence(text)
         # Reached with the keyboard, since a long line is scrolled.
-        return f'<pre class="code" tabindex="0"><code>{code(text, kind)}</code></pre>\n'
+        name = "code" if kind == "python" else "code output"
+        return (
+            f'<pre class="{name}" tabindex="0"><code>{code(text, kind)}</code></pre>\n'
+        )
 
     def heading_open(
         self, tokens: Sequence[Token], n: int, _: OptionsDict, env: Env

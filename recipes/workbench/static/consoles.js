@@ -135,7 +135,7 @@ class Console {
     this.call("send", { kind: kind.value, data: data.value, code: Number(code.value) || 0 });
     if (kind.value === "ping" && !this.find(".pings").checked) this.find(".pings").click();
     if (kind.value === "text") data.value = "";
-    data.focus();
+    (kind.value === "cut" ? this.find(".go") : data).focus();
   }
 
   fitKind() {
@@ -175,10 +175,13 @@ class Console {
     if (place.textContent !== trouble) place.textContent = trouble;
     place.hidden = !trouble;
     if (state === "open" && was !== "open") {
-      const chosen = subprotocol && `, subprotocol ${subprotocol}`;
-      this.row("note", `Connected${chosen}`);
-      this.say(`Connected${chosen}.`);
+      this.say("Connected.");
       if (document.activeElement === this.find(".go")) this.sending.data.focus();
+    }
+    // An accepted handshake is the first that happened, also if the end came at once.
+    if ((state === "open" || end?.kind === "closed") && !this.find(".accepted")) {
+      const chosen = subprotocol && `, subprotocol ${subprotocol}`;
+      this.lanes.prepend(element("li", { class: "note accepted" }, `Connected${chosen}`));
     }
     if (end && !this.find(".end")) this.showEnd(end);
   }

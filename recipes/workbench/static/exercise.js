@@ -104,6 +104,7 @@ on("solution", ({ html }) => {
 });
 on("reset", ({ kept }) => {
   hinted = { task: "", n: 0 };
+  find("#shown-solution").hidden = true;
   const words = kept ? `Your work is kept in ${kept}.` : "It was as it was given.";
   find("#hints").replaceChildren(element("p", {}, words));
 });

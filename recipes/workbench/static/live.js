@@ -21,6 +21,7 @@ export function call(what, values = {}) {
     complain("The workbench does not answer. Is python -m recipes still running?");
     return;
   }
+  find("#trouble").hidden = true; // it was about an earlier call
   socket.send(JSON.stringify({ token: meta("token"), do: what, ...values }));
 }
 

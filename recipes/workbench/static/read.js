@@ -19,7 +19,7 @@ export function show(name, focus = false) {
 
 async function load() {
   const name = file.value;
-  const answer = await fetch(`/${recipe}/files/${name}`);
+  const answer = await fetch(`/${recipe}/files/${name}`).catch(() => ({ ok: false }));
   if (name !== file.value) return; // another was chosen meanwhile
   // Colours come as HTML, made by the workbench from escaped source.
   if (answer.ok) find("#source").innerHTML = await answer.text();

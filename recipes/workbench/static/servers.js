@@ -34,8 +34,9 @@ on("app", ({ app, state, sentence, port, settings, pages, offers }) => {
   const focused = [".start", ".stop"].some((name) => find(name, place) === document.activeElement);
   find(".start", place).hidden = !buttons.start;
   find(".stop", place).hidden = !buttons.stop;
-  find(".start", place).disabled = state === "starting";
-  find(".stop", place).disabled = state === "stopping";
+  // Not `disabled`: that would take the focus away from who pressed it.
+  find(".start", place).setAttribute("aria-disabled", state === "starting");
+  find(".stop", place).setAttribute("aria-disabled", state === "stopping");
   find(".start", place).textContent = state === "starting" ? "Starting…" : "Start";
   if (focused) find(buttons.start ? ".start" : ".stop", place).focus();
 
@@ -62,6 +63,11 @@ let counts = {};
 onLost(() => {
   counts = {};
   document.querySelectorAll(".log pre").forEach((log) => log.replaceChildren());
+  for (const place of document.querySelectorAll(".app")) {
+    place.dataset.state = find(".state", place).textContent = "not known";
+    find(".offers", place).replaceChildren();
+    find(".address", place).hidden = true;
+  }
 });
 on("log", ({ app, lines, left_out }) => {
   const place = article(app);
