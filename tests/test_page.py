@@ -570,6 +570,33 @@ def test_a_flood_is_bounded_and_told(live: Live) -> None:
         thread.join(BOUND)
 
 
+def test_half_a_surrogate_pair_is_shown(live: Live) -> None:
+    """JSON may hold one; UTF-8 may not."""
+
+    def odd(socket: ServerConnection) -> None:
+        socket.send('{"a": "\\ud800"}')
+
+    with serve(odd, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        live.connect(f"ws://127.0.0.1:{server.socket.getsockname()[1]}/")
+        live.end_of()
+        assert json.loads(live.frames[1][0]["json"]) == {"a": "\ud800"}
+        server.shutdown()
+        thread.join(BOUND)
+
+
+def test_a_source_that_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An editor's lock, a folder in the place of a file, endless brackets."""
+    monkeypatch.setattr(catalog, "RECIPES", tmp_path)
+    (tmp_path / "r09" / "exercise.py").mkdir(parents=True)
+    (tmp_path / "r09" / "deep.py").write_text("(" * 5_000, encoding="utf-8")
+    (tmp_path / "r09" / "main.py").write_text("app = 1", encoding="utf-8")
+    assert "main" in apps("r09")
+
+
 def test_a_console_is_gone_with_its_page(started: Started) -> None:
     gone = threading.Event()
 

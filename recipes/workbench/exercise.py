@@ -58,6 +58,7 @@ class Exercise:
             await self.check()
         else:
             self.cancel()
+            self._round += 1  # what the ended one still tells is not heard
             self.begun = self.judging = False
             self._forget()
             self._changed()
@@ -66,14 +67,15 @@ class Exercise:
         """Judge it now. One that runs already is about an older file: it is ended."""
         self.cancel()
         self._round += 1
+        number = self._round
         self.judging = True
         self.begun = practice.begun(self.recipe)
         self._forget("waiting")
         self._changed()
         try:
-            await asyncio.to_thread(self._judge, self._round)
+            await asyncio.to_thread(self._judge, number)
         finally:
-            self._round_is_over()
+            self._round_is_over(number)
 
     def cancel(self) -> None:
         """End the judging that runs."""
@@ -118,9 +120,9 @@ class Exercise:
             self.judging, self._running = False, None
             self._changed()
 
-    def _round_is_over(self) -> None:
+    def _round_is_over(self, number: int) -> None:
         # Also if the judging could not begin at all.
-        if self._running is None and self.judging:
+        if number == self._round and self._running is None and self.judging:
             self.judging = False
             self._changed()
 

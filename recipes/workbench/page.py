@@ -7,6 +7,7 @@ page costs no memory.
 
 import asyncio
 import contextlib
+import json
 import re
 import secrets
 from collections import deque
@@ -330,7 +331,8 @@ class Page:
             self.wake.clear()
             for message in self._news():
                 try:
-                    await self._websocket.send_json(message)
+                    # Escaped: half a surrogate pair, as JSON may hold, is no UTF-8.
+                    await self._websocket.send_text(json.dumps(message))
                 except (WebSocketDisconnect, RuntimeError):
                     return  # the page is gone
             await asyncio.sleep(PAUSE)

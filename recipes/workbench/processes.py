@@ -43,7 +43,13 @@ def apps(recipe: str) -> dict[str, str]:
             continue
         try:
             tree = ast.parse(file.read_bytes())
-        except (SyntaxError, ValueError):  # being edited; whoever starts it sees why
+        except (
+            SyntaxError,
+            ValueError,
+            OSError,
+            MemoryError,
+            RecursionError,
+        ):  # being edited; whoever starts it sees why
             found[file.stem] = "" if file.stem != "exercise" else "Your exercise."
             continue
         if file.stem == "exercise" or any(makes_app(node) for node in tree.body):

@@ -158,7 +158,7 @@ def create_app(port: int, allow_remote: bool = False) -> FastAPI:
 
     def picture(folder: Path, name: str) -> FileResponse:
         file = folder / "images" / name
-        if file.suffix != ".png" or not file.is_file():
+        if len(name) > 100 or file.suffix != ".png" or not file.is_file():
             raise HTTPException(404, f"There is no image {name}.")
         return FileResponse(file)
 
