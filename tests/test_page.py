@@ -586,6 +586,29 @@ def test_half_a_surrogate_pair_is_shown(live: Live) -> None:
         thread.join(BOUND)
 
 
+def test_a_login_without_end_is_refused(started: Started) -> None:
+    class Endless(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(10_000):
+                    self.wfile.write(b"x" * 10_000)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Endless) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with started.page("r07_oauth2") as live:
+            url = f"ws://127.0.0.1:{server.server_port}/"
+            live.call("token", console=1, url=url, user=0)
+            assert "too long for a token" in live.news("trouble")["sentence"]
+        thread.join(BOUND)
+        assert not thread.is_alive()
+
+
 def test_a_source_that_cannot_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ what a browser hides: the answer to a refused handshake, pings, who closed and h
 import asyncio
 import contextlib
 import ipaddress
+import json
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -44,6 +45,8 @@ MOST_BYTES = 16 * 2**20
 MOST_FRAMES = 10_000
 MOST_SHOWN = 4_000
 MOST_WAITING = 100
+# Bytes of the answer to a login.
+LONGEST_TOKEN = 64 * 2**10
 
 # A header's name and value, RFC 9110 §5.1 and §5.5.
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -376,17 +379,32 @@ async def fetch_token(url: str, request: TokenRequest, allow_remote: bool) -> st
     parts = urlsplit(url)
     scheme = "https" if parts.scheme == "wss" else "http"
     address = f"{scheme}://{parts.netloc}{request.path}"
+    body = b""
     try:
-        async with httpx2.AsyncClient(trust_env=False, timeout=OPEN_TIMEOUT) as client:
-            answer = await client.post(address, data=request.form)
-    except (httpx2.TransportError, httpx2.InvalidURL) as error:
-        raise Refusal(f"No answer from {address}: {error}") from None
+        async with (
+            # Of the whole: the client's own bound begins anew with each byte.
+            asyncio.timeout(OPEN_TIMEOUT),
+            httpx2.AsyncClient(trust_env=False) as client,
+            client.stream(
+                "POST",
+                address,
+                data=request.form,
+                # A small answer may unpack to a large one.
+                headers={"Accept-Encoding": "identity"},
+            ) as answer,
+        ):
+            async for piece in answer.aiter_raw():
+                body += piece
+                if len(body) > LONGEST_TOKEN:
+                    raise Refusal(f"The answer from {address} is too long for a token.")
+    except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL) as error:
+        why = str(error) or f"it took more than {OPEN_TIMEOUT:.0f} s"
+        raise Refusal(f"No answer from {address}: {why}") from None
     try:
-        token = answer.json()["access_token"] if answer.status_code == 200 else None
-    except (ValueError, KeyError, TypeError):
+        token = json.loads(body)["access_token"] if answer.status_code == 200 else None
+    except (ValueError, KeyError, TypeError, RecursionError):
         token = None
     if not isinstance(token, str):
-        raise Refusal(
-            f"POST {request.path}: HTTP {answer.status_code}, {answer.text[:200]}"
-        )
+        said = body[:200].decode(errors="replace")
+        raise Refusal(f"POST {request.path}: HTTP {answer.status_code}, {said}")
     return token

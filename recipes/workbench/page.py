@@ -147,6 +147,7 @@ class Page:
                 self._send(self._console(call.console), call)
             case Leave():
                 if console := self._consoles.pop(call.console, None):
+                    self._told.pop(f"console {call.console}", None)
                     self._workbench.spawn(console.end())
             case Token():
                 self._in_background(self._fetch_token(call))
@@ -329,13 +330,25 @@ class Page:
         while True:
             await self.wake.wait()
             self.wake.clear()
-            for message in self._news():
-                try:
-                    # Escaped: half a surrogate pair, as JSON may hold, is no UTF-8.
-                    await self._websocket.send_text(json.dumps(message))
-                except (WebSocketDisconnect, RuntimeError):
-                    return  # the page is gone
+            try:
+                # Escaped: half a surrogate pair, as JSON may hold, is no UTF-8.
+                texts = (json.dumps(message) for message in self._news())
+                for text in texts:
+                    if not await self._sent(text):
+                        return
+            except Exception:
+                # A defect of ours. The page must not wait for news that do not come.
+                await self._close(1011, "The workbench has failed: reload the page")
+                raise
             await asyncio.sleep(PAUSE)
+
+    async def _sent(self, text: str) -> bool:
+        """Send it; False if the page is gone."""
+        try:
+            await self._websocket.send_text(text)
+        except (WebSocketDisconnect, RuntimeError):
+            return False
+        return True
 
     def _news(self) -> Iterator[dict[str, Any]]:
         while self._answers:

@@ -114,6 +114,8 @@ class App:
         self.settings: dict[str, str] = {}
         self.log: Tail[str] = Tail(MOST_LINES)
         self.server: Served | None = None
+        # Set when the workbench ends: what waits for its turn starts nothing more.
+        self.over = False
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         # One thing at a time: a save during a start waits for it.
@@ -158,6 +160,8 @@ class App:
             await self._start()
 
     async def _start(self) -> None:
+        if self.over:
+            return
         self._turn_to("starting")
         self.server = server = Served(self, self.settings, self.port)
         try:
@@ -252,6 +256,7 @@ class Apps:
     async def stop(self) -> None:
         """Stop all, as Ctrl-C would; whoever pressed it for the page waits for this."""
         for app in self.every():
+            app.over = True
             if app.state == "starting":
                 app.kill()
         await asyncio.gather(*(app.stop(LAST_TIMEOUT) for app in self.every()))

@@ -75,8 +75,11 @@ class Workbench:
         """Restart servers when their files are saved, until `stop`."""
         try:
             await self._watch(polling=None)
-        except (OSError, RuntimeError):
-            # The system has no way to tell of changes left, or none for this folder.
+        except (OSError, RuntimeError) as error:
+            # The system cannot tell of changes there, or of a name that is no UTF-8.
+            logging.getLogger("uvicorn.error").warning(
+                "Saves are looked for every 0.3 s now, since watching failed: %s", error
+            )
             await self._watch(polling=True)
 
     async def _watch(self, polling: bool | None) -> None:
