@@ -19,6 +19,8 @@ from recipes.workbench import catalog
 
 # Seconds for what the page should tell.
 BOUND = 20.0
+# Seconds for a command that judges.
+LONG_BOUND = 60.0
 
 News = dict[str, Any]
 
@@ -32,6 +34,20 @@ def copy_of_the_workbook(folder: Path) -> Path:
         starter = copy / "tests" / "mutants" / recipe / "starter.py"
         shutil.copy(starter, copy / "recipes" / recipe / "exercise.py")
     return copy
+
+
+def run(workbook: Path, *arguments: str) -> tuple[int, str]:
+    """Exit status and output of `python -m recipes` with these arguments."""
+    done = subprocess.run(
+        [sys.executable, "-m", "recipes", *arguments],
+        cwd=workbook,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=LONG_BOUND,
+    )
+    return done.returncode, done.stdout
 
 
 class Started:

@@ -18,6 +18,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection, serve
+from websockets.utils import accept_key
 
 from recipes.workbench import catalog, child, render
 from recipes.workbench.console import checked
@@ -25,7 +26,7 @@ from recipes.workbench.exchange import Exchange, Target, conversation
 from recipes.workbench.offers import offers, users
 from recipes.workbench.processes import Refusal, apps
 from recipes.workbench.tail import Tail
-from tests.pages import BOUND, Live, Started, copy_of_the_workbook
+from tests.pages import BOUND, Live, Started, copy_of_the_workbook, run
 
 
 @pytest.fixture(scope="module")
@@ -88,20 +89,13 @@ def test_busy_port(workbook: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = subprocess.run(
-            [sys.executable, "-m", "recipes", "--no-browser", f"--port={port}"],
-            cwd=workbook,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=BOUND,
-        )
-    assert done.returncode == 1
-    assert f"Port {port} cannot be had" in done.stdout
-    offered = re.search(r"Port (\d+) is free: python -m recipes --port \1", done.stdout)
+        status, said = run(workbook, "--no-browser", f"--port={port}")
+    assert status == 1
+    assert f"Port {port} cannot be had" in said
+    offered = re.search(r"Port (\d+) is free: python -m recipes --port \1", said)
     assert offered
     assert int(offered[1]) > port
-    assert "Traceback" not in done.stdout + done.stderr
+    assert "Traceback" not in said
 
 
 def test_busy_port_in_a_terminal(workbook: Path) -> None:
@@ -147,18 +141,13 @@ def test_without_the_requirements(workbook: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_help(workbook: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "recipes", "--help"],
-        cwd=workbook,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=BOUND,
-        env=os.environ | {"NO_COLOR": "1", "COLUMNS": "100"},
-    )
-    assert done.returncode == 0
+def test_help(workbook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
+    status, said = run(workbook, "--help")
+    assert status == 0
     for word in ("--port", "--no-browser", "--allow-remote", "progress", "watch"):
-        assert word in done.stdout
+        assert word in said
 
 
 # Safe: nobody but its own page
@@ -546,6 +535,48 @@ def test_a_server_that_does_not_answer(live: Live) -> None:
         assert "No handshake" in live.end_of()["sentence"]
 
 
+@pytest.mark.parametrize(
+    "frame", [b"\x88\x02\x03\xe8", b"\xff\x00"], ids=["close", "junk"]
+)
+def test_a_server_that_closes_and_stays(live: Live, frame: bytes) -> None:
+    """It has closed, or broken the protocol, and keeps the TCP connection up."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        live.connect(f"ws://127.0.0.1:{listener.getsockname()[1]}/")
+        peer, _ = listener.accept()
+        with peer:
+            switch(peer)
+            peer.sendall(frame)
+            assert live.end_of()["code"] in {1000, 1002}
+
+
+def test_close_at_a_server_that_never_reads(live: Live) -> None:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        live.connect(f"ws://127.0.0.1:{listener.getsockname()[1]}/")
+        peer, _ = listener.accept()
+        with peer:
+            switch(peer)
+            live.news("console", lambda news: news["state"] == "open")
+            for _ in range(20):
+                live.send("text", "x" * 900_000)
+            live.send("close")
+            assert live.end_of()["kind"] == "closed"
+
+
+def switch(peer: socket.socket) -> None:
+    """The server's side of a handshake, RFC 6455 §4.2.2, by hand."""
+    request = peer.recv(4096).decode()
+    key = re.search("Sec-WebSocket-Key: (.*)\r", request)
+    assert key
+    lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket"]
+    lines += ["Connection: Upgrade", f"Sec-WebSocket-Accept: {accept_key(key[1])}"]
+    peer.sendall("\r\n".join([*lines, "", ""]).encode())
+
+
 def test_a_flood_is_bounded_and_told(live: Live) -> None:
     """60,000 frames as fast as they come: all shown, or said to be left out."""
     most = 60_000
@@ -615,6 +646,8 @@ def test_a_source_that_cannot_be_read(
     """An editor's lock, a folder in the place of a file, endless brackets."""
     monkeypatch.setattr(catalog, "RECIPES", tmp_path)
     (tmp_path / "r09" / "exercise.py").mkdir(parents=True)
+    with contextlib.suppress(OSError):  # Windows does not let everybody link
+        (tmp_path / "r09" / "lost.py").symlink_to(tmp_path / "nowhere")
     (tmp_path / "r09" / "deep.py").write_text("(" * 5_000, encoding="utf-8")
     (tmp_path / "r09" / "main.py").write_text("app = 1", encoding="utf-8")
     assert "main" in apps("r09")

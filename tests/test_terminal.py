@@ -18,8 +18,9 @@ import pytest
 from recipes.workbench import catalog
 from recipes.workbench.server import START_TIMEOUT
 from tests.lines import HANGS, Lines, has_ended, waits_in_the_last_task
+from tests.pages import LONG_BOUND as BOUND
+from tests.pages import copy_of_the_workbook, run
 
-BOUND = 60.0
 # A students' edition has none.
 with_solutions = pytest.mark.skipif(
     not catalog.SOLUTIONS.is_dir(), reason="this is tested where solutions/ is"
@@ -28,14 +29,7 @@ with_solutions = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def workbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the workbook with untouched exercises, in a folder with a space."""
-    copy = tmp_path_factory.mktemp("a workbook") / "copy"
-    leave_out = shutil.ignore_patterns(".*", "__pycache__", "exercise_before_reset_*")
-    shutil.copytree(catalog.ROOT, copy, ignore=leave_out)
-    for recipe in catalog.recipes():
-        starter = copy / "tests" / "mutants" / recipe / "starter.py"
-        shutil.copy(starter, copy / "recipes" / recipe / "exercise.py")
-    return copy
+    return copy_of_the_workbook(tmp_path_factory.mktemp("terminal"))
 
 
 @pytest.fixture(autouse=True)
@@ -43,20 +37,6 @@ def untouched(workbook: Path) -> None:
     """Each test begins with the starter of recipe 1."""
     starter = workbook / "tests" / "mutants" / "r01_setup" / "starter.py"
     shutil.copy(starter, workbook / "recipes" / "r01_setup" / "exercise.py")
-
-
-def run(workbook: Path, *arguments: str) -> tuple[int, str]:
-    """Exit status and output of a command."""
-    done = subprocess.run(
-        [sys.executable, "-m", "recipes", *arguments],
-        cwd=workbook,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        timeout=BOUND,
-    )
-    return done.returncode, done.stdout
 
 
 def solve(workbook: Path, recipe: str) -> Path:

@@ -123,6 +123,7 @@ class Recorder(ClientConnection):
     """A connection that tells each frame it receives, control frames too."""
 
     told: Callable[[Frame], None]
+    is_ending = False
 
     def process_event(self, event: Any) -> None:
         if isinstance(event, WireFrame):
@@ -133,6 +134,13 @@ class Recorder(ClientConnection):
                 # websockets answers by itself, as RFC 6455 §5.5.3 wants it.
                 self.told(Frame(time.monotonic(), True, "pong", data))
         super().process_event(event)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.protocol.close_expected() and not self.is_ending:
+            # A server that has closed, or broken the protocol, may keep the line up.
+            self.is_ending = True
+            self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
 
 
 class connect_once(connect):
@@ -353,6 +361,13 @@ class Console:
             await connection.close(code, reason)
 
         self.order(action)
+        # What was sent before goes first; if nobody reads that, the line is cut.
+        loop = asyncio.get_running_loop()
+        loop.call_later(SEND_TIMEOUT + CLOSE_TIMEOUT, self._give_up, self._connection)
+
+    def _give_up(self, connection: Recorder | None) -> None:
+        if connection is self._connection:
+            self.cut()
 
     def cut(self) -> None:
         """End the TCP connection without a word, as a lost line does."""

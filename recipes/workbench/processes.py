@@ -25,6 +25,9 @@ MOST_CRASHES = 100
 # Seconds that a server may take to stop when the workbench ends.
 LAST_TIMEOUT = 2.0
 
+# What parsing a file may raise: it is broken, gone, a folder, or nested too deeply.
+UNREADABLE = (SyntaxError, ValueError, OSError, MemoryError, RecursionError)
+
 
 class Refusal(Exception):
     """What was asked for cannot be done; the text is a sentence for the user."""
@@ -39,17 +42,11 @@ def apps(recipe: str) -> dict[str, str]:
     order = {"main": 0, "step": 1, "demo": 3, "exercise": 4}
     found = {}
     for file in (catalog.RECIPES / recipe).glob("*.py"):
-        if file.stem.startswith("exercise_before_reset"):
+        if file.stem.startswith((".", "exercise_before_reset")):
             continue
         try:
             tree = ast.parse(file.read_bytes())
-        except (
-            SyntaxError,
-            ValueError,
-            OSError,
-            MemoryError,
-            RecursionError,
-        ):  # being edited; whoever starts it sees why
+        except UNREADABLE:  # being edited; whoever starts it sees why
             found[file.stem] = "" if file.stem != "exercise" else "Your exercise."
             continue
         if file.stem == "exercise" or any(makes_app(node) for node in tree.body):
@@ -120,6 +117,7 @@ class App:
         self._loop = asyncio.get_running_loop()
         # One thing at a time: a save during a start waits for it.
         self._turn = asyncio.Lock()
+        self._restart_waits = False
 
     def call(self, function: Callable[..., None], *arguments: object) -> None:
         """Have the event loop call a function; for the threads of the server."""
@@ -152,7 +150,11 @@ class App:
 
     async def restart(self, why: str) -> None:
         """Stop and start it at the same port, if it runs or failed to start."""
+        if self._restart_waits:
+            return  # many saves in a row need one restart after the one that runs
+        self._restart_waits = True
         async with self._turn:
+            self._restart_waits = False
             if self.state not in {"running", "failed"}:
                 return
             self.say(f"--- {why}: restarting")

@@ -283,9 +283,9 @@ class Console {
 
   /** The workbench is gone, and with it the connection. */
   lose() {
+    this.run = 0; // the next connection counts anew
     if (!this.busy) return;
     this.state = "over";
-    this.run = 0;
     this.fitState();
     this.row("end", "Lost: the workbench that held this connection is gone.");
   }

@@ -52,6 +52,11 @@ for (const tab of tabs) {
 }
 file.addEventListener("change", load);
 addEventListener("hashchange", follow);
+// A link to where the address leads already changes nothing there.
+document.addEventListener("click", ({ target }) => {
+  const link = target.closest?.("a[href]");
+  if (link?.hash && link.href === location.href) follow();
+});
 follow();
 
 on("saved", ({ files }) => {
