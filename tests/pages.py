@@ -7,13 +7,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx2
 from websockets.sync.client import ClientConnection, connect
+from websockets.sync.server import Server
 
 from recipes.workbench import catalog
 
@@ -48,6 +51,19 @@ def run(workbook: Path, *arguments: str) -> tuple[int, str]:
         timeout=LONG_BOUND,
     )
     return done.returncode, done.stdout
+
+
+@contextlib.contextmanager
+def served(server: Server | HTTPServer) -> Iterator[int]:
+    """Have a server of the test's own serve, and end it; the port it serves at."""
+    # A daemon: a test that fails must not leave it for pytest to wait for.
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.socket.getsockname()[1]
+    finally:
+        server.shutdown()
+        thread.join(BOUND)
 
 
 class Started:

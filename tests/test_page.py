@@ -26,7 +26,7 @@ from recipes.workbench.exchange import Exchange, Target, conversation
 from recipes.workbench.offers import offers, users
 from recipes.workbench.processes import Refusal, apps
 from recipes.workbench.tail import Tail
-from tests.pages import BOUND, Live, Started, copy_of_the_workbook, run
+from tests.pages import BOUND, Live, Started, copy_of_the_workbook, run, served
 
 
 @pytest.fixture(scope="module")
@@ -299,12 +299,9 @@ def test_a_redirect_is_shown_not_followed(live: Live) -> None:
         def log_message(self, *_: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Redirect) as server:
-        thread = threading.Thread(target=server.handle_request)
-        thread.start()
-        live.connect(f"ws://127.0.0.1:{server.server_port}/")
+    with HTTPServer(("127.0.0.1", 0), Redirect) as server, served(server) as port:
+        live.connect(f"ws://127.0.0.1:{port}/")
         end = live.end_of()
-        thread.join(BOUND)
     assert end["kind"] == "refused"
     assert end["status"] == "302 Found"
 
@@ -507,10 +504,8 @@ def test_pings_that_are_received(live: Live) -> None:
         socket.ping(b"from the server")
         socket.recv(BOUND)
 
-    with serve(pinging, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        live.connect(f"ws://127.0.0.1:{server.socket.getsockname()[1]}/")
+    with serve(pinging, "127.0.0.1", 0) as server, served(server) as port:
+        live.connect(f"ws://127.0.0.1:{port}/")
         live.news("frames", lambda n: any(f["kind"] == "pong" for f in n["frames"]))
         assert [(f["sent"], f["kind"]) for f in live.frames[1]] == [
             (False, "ping"),
@@ -518,8 +513,6 @@ def test_pings_that_are_received(live: Live) -> None:
         ]
         live.send("text", "done")
         live.end_of()
-        server.shutdown()
-        thread.join(BOUND)
 
 
 def test_a_server_that_does_not_answer(live: Live) -> None:
@@ -585,10 +578,11 @@ def test_a_flood_is_bounded_and_told(live: Live) -> None:
         for n in range(most):
             socket.send(str(n))
 
-    with serve(flood, "127.0.0.1", 0, compression=None) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        live.connect(f"ws://127.0.0.1:{server.socket.getsockname()[1]}/")
+    with (
+        serve(flood, "127.0.0.1", 0, compression=None) as server,
+        served(server) as port,
+    ):
+        live.connect(f"ws://127.0.0.1:{port}/")
         shown, left_out, last = 0, 0, ""
         while last != str(most - 1):
             news = live.news("frames")
@@ -597,8 +591,6 @@ def test_a_flood_is_bounded_and_told(live: Live) -> None:
             last = texts[-1] if texts else last
         assert shown + left_out == most
         live.end_of()
-        server.shutdown()
-        thread.join(BOUND)
 
 
 def test_half_a_surrogate_pair_is_shown(live: Live) -> None:
@@ -607,14 +599,10 @@ def test_half_a_surrogate_pair_is_shown(live: Live) -> None:
     def odd(socket: ServerConnection) -> None:
         socket.send('{"a": "\\ud800"}')
 
-    with serve(odd, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        live.connect(f"ws://127.0.0.1:{server.socket.getsockname()[1]}/")
+    with serve(odd, "127.0.0.1", 0) as server, served(server) as port:
+        live.connect(f"ws://127.0.0.1:{port}/")
         live.end_of()
         assert json.loads(live.frames[1][0]["json"]) == {"a": "\ud800"}
-        server.shutdown()
-        thread.join(BOUND)
 
 
 def test_a_login_without_end_is_refused(started: Started) -> None:
@@ -629,15 +617,13 @@ def test_a_login_without_end_is_refused(started: Started) -> None:
         def log_message(self, *_: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Endless) as server:
-        thread = threading.Thread(target=server.handle_request)
-        thread.start()
-        with started.page("r07_oauth2") as live:
-            url = f"ws://127.0.0.1:{server.server_port}/"
-            live.call("token", console=1, url=url, user=0)
-            assert "too long for a token" in live.news("trouble")["sentence"]
-        thread.join(BOUND)
-        assert not thread.is_alive()
+    with (
+        HTTPServer(("127.0.0.1", 0), Endless) as server,
+        served(server) as port,
+        started.page("r07_oauth2") as live,
+    ):
+        live.call("token", console=1, url=f"ws://127.0.0.1:{port}/", user=0)
+        assert "too long for a token" in live.news("trouble")["sentence"]
 
 
 def test_a_source_that_cannot_be_read(
@@ -661,15 +647,11 @@ def test_a_console_is_gone_with_its_page(started: Started) -> None:
             socket.recv(BOUND)
         gone.set()
 
-    with serve(until_gone, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serve(until_gone, "127.0.0.1", 0) as server, served(server) as port:
         with started.page("r01_setup") as live:
-            live.connect(f"ws://127.0.0.1:{server.socket.getsockname()[1]}/")
+            live.connect(f"ws://127.0.0.1:{port}/")
             live.news("console", lambda news: news["state"] == "open")
         assert gone.wait(BOUND)
-        server.shutdown()
-        thread.join(BOUND)
 
 
 def test_token(started: Started) -> None:

@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from websockets.sync.server import ServerConnection, serve
 
 from recipes.workbench import catalog
-from tests.pages import Started, copy_of_the_workbook
+from tests.pages import Started, copy_of_the_workbook, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page
@@ -277,11 +276,9 @@ def test_a_foreign_page_cannot_use_it(
         def log_message(self, *_: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Evil) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with HTTPServer(("127.0.0.1", 0), Evil) as server, served(server) as port:
         page = context.new_page()
-        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        page.goto(f"http://127.0.0.1:{port}/")
         closed = page.evaluate(
             """address => new Promise(done => {
                 const socket = new WebSocket(address);
@@ -304,8 +301,6 @@ def test_a_foreign_page_cannot_use_it(
         )
         token = started.token
         assert not any(token in frame.content() for frame in page.frames)
-        server.shutdown()
-        thread.join()
 
 
 def test_ten_thousand_frames(opened: OpenPage) -> None:
@@ -318,11 +313,8 @@ def test_ten_thousand_frames(opened: OpenPage) -> None:
         for message in socket:
             socket.send(message)
 
-    with serve(flood, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serve(flood, "127.0.0.1", 0) as server, served(server) as port:
         page = opened("/r01_setup")
-        port = server.socket.getsockname()[1]
         console(page).get_by_label("Address").fill(f"ws://127.0.0.1:{port}/")
         console(page).get_by_role("button", name="Connect").click()
         rows = console(page).locator(".lanes li")
@@ -338,8 +330,6 @@ def test_ten_thousand_frames(opened: OpenPage) -> None:
         last_is("still there?")
         console(page).get_by_role("button", name="Close", exact=True).click()
         last_is("Closed by this console")
-        server.shutdown()
-        thread.join()
 
 
 def test_keyboard_alone(opened: OpenPage) -> None:
