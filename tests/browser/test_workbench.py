@@ -81,6 +81,8 @@ def test_recipe_1(opened: OpenPage) -> None:
     main.get_by_role("button", name="/ws").click()
     lanes = console(page).locator(".lanes")
     lanes.get_by_text("Closed by the server: 1000 Normal Closure").wait_for()
+    # Before its first frame the handshake was accepted, however soon the end came.
+    assert lanes.locator("li").first.inner_text() == "Connected"
     first = lanes.locator(".received").first
     assert "Welcome to the chat room!" in first.inner_text()
     assert "25 bytes" in first.inner_text()
