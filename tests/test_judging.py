@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from recipes.workbench import catalog
-from recipes.workbench import judge as judge_module
-from recipes.workbench.judge import (
+from recipes.workbench.exercises import judge as judge_module
+from recipes.workbench.exercises.judge import (
     CANCELLED,
     ENDED,
     Begun,
@@ -26,7 +26,7 @@ from recipes.workbench.judge import (
     tasks,
     understood,
 )
-from recipes.workbench.server import START_TIMEOUT
+from recipes.workbench.servers.server import START_TIMEOUT
 from tests.lines import HANGS, Lines, has_ended, waits_in_the_last_task
 
 RECIPE = "r01_setup"
@@ -293,7 +293,8 @@ def test_judging_is_bounded(
 def test_nothing_outlives_who_judges(tmp_path: Path, lines: Lines) -> None:
     answers = handed_in(tmp_path, RECIPE, lines.source + HANGS)
     code = (
-        "import sys; from pathlib import Path; from recipes.workbench.judge import *; "
+        "import sys; from pathlib import Path; "
+        "from recipes.workbench.exercises.judge import *; "
         f"judge({RECIPE!r}, Path(sys.argv[1]))"
     )
     command = [sys.executable, "-c", code, str(answers)]

@@ -20,11 +20,14 @@ from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection, serve
 from websockets.utils import accept_key
 
-from recipes.workbench import catalog, child, render
-from recipes.workbench.console import checked
-from recipes.workbench.exchange import Exchange, Target, conversation
-from recipes.workbench.offers import offers, users
-from recipes.workbench.processes import Refusal, apps
+from recipes.workbench import catalog
+from recipes.workbench.consoles.console import checked
+from recipes.workbench.consoles.exchange import Exchange, Target, conversation
+from recipes.workbench.consoles.offers import offers, users
+from recipes.workbench.page import render
+from recipes.workbench.refusal import Refusal
+from recipes.workbench.servers import child
+from recipes.workbench.servers.apps import apps
 from recipes.workbench.tail import Tail
 from tests.pages import BOUND, Live, Started, copy_of_the_workbook, run, served
 
@@ -253,7 +256,7 @@ def test_only_files_of_the_recipe(started: Started) -> None:
         "/r01_setup/files/README.md",
         "/r01_setup/images/..%2fmain.py",
         "/workbench",
-        "/workbench/files/web.py",
+        "/workbench/files/page/app.py",
         "/docs",
         "/openapi.json",
     ):

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from recipes.workbench import catalog, judge, practice
-from recipes.workbench.judge import CANCELLED, Judging, Verdict
+from recipes.workbench import catalog
+from recipes.workbench.exercises import judge, practice
+from recipes.workbench.exercises.judge import CANCELLED, Judging, Verdict
 
 RECIPE, OTHER = "r01_setup", "r05_chat"
 # A students' edition has none.
@@ -31,7 +32,7 @@ def workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for folder in (catalog.RECIPES, catalog.TESTS, catalog.SOLUTIONS):
         if folder.is_dir():
             shutil.copytree(folder, tmp_path / folder.name, ignore=leave_out)
-    for name in ("conftest.py", "pyproject.toml", "requirements.txt"):
+    for name in ("pyproject.toml", "requirements.txt"):
         shutil.copy(catalog.ROOT / name, tmp_path / name)
     for name in ("RECIPES", "TESTS", "SOLUTIONS", "MUTANTS"):
         place = tmp_path / getattr(catalog, name).relative_to(catalog.ROOT)
@@ -97,10 +98,10 @@ MATTERS = [
     *(f"recipes/{OTHER}/exercise.py", f"recipes/{OTHER}/ws_manager.py"),
     *(f"recipes/{OTHER}/templates/chatroom.html", f"recipes/{OTHER}/static/chat.js"),
     *(f"recipes/{OTHER}/static/chat.css", f"recipes/{OTHER}/of_mine/names.txt"),
-    *("recipes/__init__.py", "recipes/workbench/judge.py"),
-    *("recipes/workbench/told.py", f"tests/test_{OTHER}.py", "tests/conftest.py"),
-    *("tests/transports.py", "tests/scenes.py"),
-    *("conftest.py", "pyproject.toml", "requirements.txt"),
+    *("recipes/__init__.py", "recipes/workbench/exercises/judge.py"),
+    *("recipes/workbench/judging/reporter.py", "recipes/workbench/judging/plugin.py"),
+    *("recipes/workbench/servers/child.py", f"tests/test_{OTHER}.py"),
+    *("pyproject.toml", "requirements.txt"),
 ]
 MATTERS_NOT = [
     *(f"recipes/{OTHER}/README.md", f"recipes/{OTHER}/images/chat.png"),

@@ -3,7 +3,7 @@
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
-from tests.transports import Client, LiveClient
+from recipes.workbench.judging import Client, LiveClient
 
 
 def test_welcomes_and_closes(client: Client) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.transports import Client, LiveClient
+from recipes.workbench.judging import Client, LiveClient
 
 pytestmark = pytest.mark.crash_ok("WebSocketDisconnect")
 

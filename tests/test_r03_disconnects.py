@@ -5,7 +5,7 @@ import time
 import pytest
 from websockets.frames import Opcode
 
-from tests.transports import Client, LiveClient, masked
+from recipes.workbench.judging import Client, LiveClient, masked
 
 BY_CLIENT = ("WARNING", "Connection closed by the client")
 BY_SERVER = ("WARNING", "Connection closed by the server")

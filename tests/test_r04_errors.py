@@ -6,8 +6,7 @@ import pytest
 from starlette.websockets import WebSocketDisconnect
 from websockets.frames import Opcode
 
-from tests.scenes import closed
-from tests.transports import Client, LiveClient, masked
+from recipes.workbench.judging import Client, LiveClient, closed, masked
 
 BY_CLIENT = ("WARNING", "Connection closed by the client")
 KNOWN = {"Authorization": "Bearer me"}

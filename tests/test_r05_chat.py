@@ -19,8 +19,16 @@ from starlette.websockets import WebSocketDisconnect
 from websockets.frames import Opcode
 from websockets.sync.client import ClientConnection, connect
 
-from tests.scenes import a_room_of_twenty_loses_six, closed, said, system
-from tests.transports import Client, LiveClient, Session, masked
+from recipes.workbench.judging import (
+    Client,
+    LiveClient,
+    Session,
+    a_room_of_twenty_loses_six,
+    closed,
+    masked,
+    said,
+    system,
+)
 
 # Names that a page or an address may stumble over, and that are names all the same.
 STRANGE = ['a"b', "O'Brien", "a#b", "a\\b", "a?b=1&c", "<b>x", "名前", "x" * 32]

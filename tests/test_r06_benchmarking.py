@@ -17,8 +17,16 @@ from starlette.websockets import WebSocketDisconnect
 from websockets.frames import Opcode
 
 from recipes.r06_benchmarking import benchmark_websocket
-from tests.scenes import a_room_of_twenty_loses_six, closed, said, system
-from tests.transports import Client, LiveClient, Session, masked
+from recipes.workbench.judging import (
+    Client,
+    LiveClient,
+    Session,
+    a_room_of_twenty_loses_six,
+    closed,
+    masked,
+    said,
+    system,
+)
 
 COMPARE = [sys.executable, "-m", "recipes.r06_benchmarking.compare"]
 STEPS = [

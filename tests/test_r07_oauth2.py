@@ -15,9 +15,8 @@ from starlette.websockets import WebSocketDisconnect
 from websockets.frames import Opcode
 
 from recipes.r07_oauth2 import main, tokens, users
-from recipes.workbench.server import AppServer, StartError
-from tests.scenes import closed
-from tests.transports import Client, LiveClient, masked
+from recipes.workbench.judging import Client, LiveClient, closed, masked
+from recipes.workbench.servers.server import AppServer, StartError
 
 SECRET = "a secret that only this test knows"
 # A form whose password and `next` hold half a character, as no UTF-8 can.

@@ -22,8 +22,8 @@ from xml.etree import ElementTree
 import pytest
 
 from recipes.workbench import catalog
-from recipes.workbench.console import Console, fetch_token
-from recipes.workbench.exchange import (
+from recipes.workbench.consoles.console import Console, fetch_token
+from recipes.workbench.consoles.exchange import (
     Closed,
     Exchange,
     Failed,
@@ -32,8 +32,8 @@ from recipes.workbench.exchange import (
     Target,
     TokenRequest,
 )
-from recipes.workbench.scripts import as_python, as_test
-from recipes.workbench.server import AppServer
+from recipes.workbench.consoles.scripts import as_python, as_test
+from recipes.workbench.servers.server import AppServer
 
 # Seconds: for a message, and for all that a script or a test may take.
 PATIENCE = 5.0
@@ -360,7 +360,7 @@ def test_they_are_clean(proof: Proof) -> None:
 def test_the_server_does_something_else(
     proof: Proof, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recipes.workbench.scripts.PATIENCE", 1)
+    monkeypatch.setattr("recipes.workbench.consoles.scripts.PATIENCE", 1)
     url, login = proof.held["bad"][0].target.url, TokenRequest("/token", FORM)
     for to, held, complaint in (
         (NOWHERE, exchange("< Hi!"), "ConnectionRefused|OSError"),

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from recipes.workbench import catalog
-from recipes.workbench.server import START_TIMEOUT
+from recipes.workbench.servers.server import START_TIMEOUT
 from tests.lines import HANGS, Lines, has_ended, waits_in_the_last_task
 from tests.pages import LONG_BOUND as BOUND
 from tests.pages import copy_of_the_workbook, run

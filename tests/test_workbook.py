@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from recipes.workbench import catalog, judge
-from recipes.workbench.judge import Verdict
+from recipes.workbench import catalog
+from recipes.workbench.exercises import judge
+from recipes.workbench.exercises.judge import Verdict
 
 RECIPES = catalog.recipes()
 MUTANTS = [

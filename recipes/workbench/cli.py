@@ -14,8 +14,9 @@ from rich.markup import escape
 from rich.syntax import Syntax
 from watchfiles import watch as changes
 
-from recipes.workbench import catalog, practice
-from recipes.workbench.judge import Begun, Judging, Verdict
+from recipes.workbench import catalog
+from recipes.workbench.exercises import practice
+from recipes.workbench.exercises.judge import Begun, Judging, Verdict
 
 app = typer.Typer(
     help="The workbook on one page; or check your exercises, get hints, start over.",
@@ -127,7 +128,7 @@ def start(
 def open_page(port: int, browser: bool, allow_remote: bool) -> None:
     """Serve the page; status 1 if the port is taken and no other is wanted."""
     # Imported here: the other commands need not wait for it.
-    from recipes.workbench import web
+    from recipes.workbench.page import serve as web
 
     try:
         listener = web.bind(port)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from recipes.workbench.server import AppServer
+from recipes.workbench.servers.server import AppServer
 
 pytest.importorskip(
     "playwright", reason="pages are tested with tests/requirements.txt installed"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from recipes.workbench import catalog
-from recipes.workbench.server import AppServer
+from recipes.workbench.servers.server import AppServer
 
 pytest.importorskip(
     "playwright", reason="pages are tested with tests/requirements.txt installed"

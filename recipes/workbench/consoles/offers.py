@@ -26,8 +26,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recipes.workbench import catalog
-from recipes.workbench.exchange import TokenRequest
-from recipes.workbench.processes import Refusal
+from recipes.workbench.consoles.exchange import TokenRequest
+from recipes.workbench.refusal import Refusal
 
 
 class Binary(BaseModel):

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from recipes.workbench import catalog
-from recipes.workbench.server import STOP_TIMEOUT, AppServer, StartError
+from recipes.workbench.refusal import Refusal
+from recipes.workbench.servers.server import STOP_TIMEOUT, AppServer, StartError
 from recipes.workbench.tail import Tail
 
 # Bounds: of servers at a time, and for each the lines kept and their length.
@@ -27,10 +28,6 @@ LAST_TIMEOUT = 2.0
 
 # What parsing a file may raise: it is broken, gone, a folder, or nested too deeply.
 UNREADABLE = (SyntaxError, ValueError, OSError, MemoryError, RecursionError)
-
-
-class Refusal(Exception):
-    """What was asked for cannot be done; the text is a sentence for the user."""
 
 
 def apps(recipe: str) -> dict[str, str]:

@@ -5,7 +5,9 @@ from typing import Any
 
 from websockets.frames import Opcode
 
-from tests.transports import LiveClient, RawSession, Session, masked
+from recipes.workbench.judging.live import LiveClient
+from recipes.workbench.judging.raw import RawSession, masked
+from recipes.workbench.judging.session import Session
 
 
 def closed(code: int, reason: str = "") -> dict[str, Any]:

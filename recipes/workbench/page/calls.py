@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from recipes.workbench.processes import Refusal
+from recipes.workbench.refusal import Refusal
 
 MOST_CONSOLES = 8
 

@@ -22,7 +22,7 @@ from websockets.frames import Frame as WireFrame
 from websockets.protocol import Protocol
 from websockets.typing import Origin, Subprotocol
 
-from recipes.workbench.exchange import (
+from recipes.workbench.consoles.exchange import (
     Closed,
     Exchange,
     Failed,
@@ -31,7 +31,7 @@ from recipes.workbench.exchange import (
     Target,
     TokenRequest,
 )
-from recipes.workbench.processes import Refusal
+from recipes.workbench.refusal import Refusal
 from recipes.workbench.tail import Tail
 
 # Seconds: to open, for the server to take what is sent, for it to answer a close.

@@ -211,10 +211,16 @@ class Judging:
 def start_pytest(
     recipe: str, answers: Path, report: Path, said: Path
 ) -> subprocess.Popen[bytes]:
-    """Have pytest run the recipe's tasks; its output is the news of `told.py`."""
+    """Have pytest run the recipe's tasks; its output is the news of `reporter.py`."""
     command = [sys.executable, "-m", "pytest", str(catalog.tests(recipe))]
     command += [f"--submission={answers.resolve()}", f"--junitxml={report}"]
-    command += ["-q", "-p", "no:cacheprovider", "-p", "recipes.workbench.told"]
+    command += [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "recipes.workbench.judging.reporter",
+    ]
     # Plugins that happen to be installed cost time and are not needed.
     environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     environment.pop("PYTEST_ADDOPTS", None)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recipes.workbench import catalog
-from recipes.workbench.judge import Judging, Task, Verdict
+from recipes.workbench.exercises.judge import Judging, Task, Verdict
 
 CACHE = catalog.ROOT / ".workbench_cache"
 # Answers that are judged at a time, for the progress.
@@ -220,12 +220,10 @@ def key_of(recipe: str) -> str:
 
 def sources(recipe: str) -> Iterator[Path]:
     """The files that verdicts depend on: the recipe's, its tests, and the judge."""
-    names = ["test_" + recipe, "conftest", "transports", "scenes"]
-    yield from (catalog.TESTS / f"{name}.py" for name in names)
-    settings = ["conftest.py", "pyproject.toml", "requirements.txt"]
-    yield from (catalog.ROOT / name for name in settings)
+    yield catalog.tests(recipe)
+    yield from (catalog.ROOT / name for name in ("pyproject.toml", "requirements.txt"))
     yield catalog.RECIPES / "__init__.py"
-    yield from (catalog.RECIPES / "workbench").glob("*.py")
+    yield from (catalog.RECIPES / "workbench").rglob("*.py")
     folder = catalog.RECIPES / recipe
     for file in folder.rglob("*"):
         parts = file.relative_to(folder).parts

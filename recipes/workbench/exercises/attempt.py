@@ -9,8 +9,9 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from recipes.workbench import catalog, practice
-from recipes.workbench.judge import Begun, Judging, Task, Verdict, tasks
+from recipes.workbench import catalog
+from recipes.workbench.exercises import practice
+from recipes.workbench.exercises.judge import Begun, Judging, Task, Verdict, tasks
 
 
 class Exercise:

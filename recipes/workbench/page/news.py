@@ -7,8 +7,8 @@ from typing import Any
 from websockets.exceptions import ProtocolError
 from websockets.frames import Close
 
-from recipes.workbench.console import MOST_SHOWN, Console, Seen
-from recipes.workbench.exchange import Closed, Failed, Refused, name_of
+from recipes.workbench.consoles.console import MOST_SHOWN, Console, Seen
+from recipes.workbench.consoles.exchange import Closed, Failed, Refused, name_of
 
 
 def console_shown(number: int, console: Console) -> dict[str, Any]:

@@ -18,7 +18,14 @@ from textwrap import indent
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from recipes.workbench.exchange import Closed, Exchange, Failed, Frame, Refused, Target
+from recipes.workbench.consoles.exchange import (
+    Closed,
+    Exchange,
+    Failed,
+    Frame,
+    Refused,
+    Target,
+)
 
 # Columns of a statement, which stands in a block in a function.
 WIDTH = 80

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from watchfiles import Change, DefaultFilter, awatch
 
-from recipes.workbench import catalog, practice
-from recipes.workbench.exercise import Exercise
-from recipes.workbench.processes import Apps
+from recipes.workbench import catalog
+from recipes.workbench.exercises import practice
+from recipes.workbench.exercises.attempt import Exercise
+from recipes.workbench.servers.apps import Apps
 
 if TYPE_CHECKING:
-    from recipes.workbench.page import Page
+    from recipes.workbench.page.live import Page
 
 # What a server is restarted for.
 SOURCES = {".py", ".html", ".js", ".css"}

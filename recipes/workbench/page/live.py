@@ -19,8 +19,19 @@ from urllib.parse import urlsplit
 from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
-from recipes.workbench import catalog, practice, render
-from recipes.workbench.calls import (
+from recipes.workbench import catalog
+from recipes.workbench.consoles.console import Console, fetch_token
+from recipes.workbench.consoles.exchange import (
+    Exchange,
+    Target,
+    TokenRequest,
+    conversation,
+)
+from recipes.workbench.consoles.offers import Offers, for_app, offers
+from recipes.workbench.consoles.scripts import as_python, as_test
+from recipes.workbench.exercises import practice
+from recipes.workbench.page import render
+from recipes.workbench.page.calls import (
     AnyCall,
     Calls,
     Check,
@@ -40,13 +51,10 @@ from recipes.workbench.calls import (
     json_of,
     settings_of,
 )
-from recipes.workbench.console import Console, fetch_token
-from recipes.workbench.exchange import Exchange, Target, TokenRequest, conversation
-from recipes.workbench.offers import Offers, for_app, offers
-from recipes.workbench.processes import App, Refusal
-from recipes.workbench.scripts import as_python, as_test
-from recipes.workbench.shown import console_shown, frame_shown
-from recipes.workbench.workbench import Workbench
+from recipes.workbench.page.news import console_shown, frame_shown
+from recipes.workbench.page.workbench import Workbench
+from recipes.workbench.refusal import Refusal
+from recipes.workbench.servers.apps import App
 
 # Seconds between two looks at what is new: a flood is told in few large messages.
 PAUSE = 0.04

@@ -117,7 +117,7 @@ class AppServer:
         environment = {k: os.environ[k] for k in PASSED_ON if k in os.environ}
         environment |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         environment |= {key: str(value) for key, value in settings.items()}
-        command = [sys.executable, "-m", "recipes.workbench.child"]
+        command = [sys.executable, "-m", "recipes.workbench.servers.child"]
         self._process = subprocess.Popen(
             [*command, name, str(file or ""), str(port)],
             cwd=ROOT,

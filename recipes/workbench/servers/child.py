@@ -1,7 +1,7 @@
 """The child's side: serve one app with uvicorn and report what happens.
 
-Run as `python -m recipes.workbench.child MODULE [FILE [PORT]]` by `server.py`. Reports
-are lines of JSON on the standard output that the child was started with:
+Run as `python -m recipes.workbench.servers.child MODULE [FILE [PORT]]` by `server.py`.
+Reports are lines of JSON on the standard output that the child was started with:
 
     {"event": "routes", "routes": [["websocket", "/ws"], ["page", "/chatroom/{name}"]]}
     {"event": "ready", "port": 41234}

@@ -1,0 +1,1 @@
+"""A learner's exercises: judged, remembered, hinted at, started over."""

@@ -1,0 +1,134 @@
+"""A live client that breaks the rules: for what no well-behaved client does."""
+
+import contextlib
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+from typing import Any, Self
+
+from starlette.types import Message
+from websockets.client import ClientProtocol
+from websockets.frames import Close, Frame, Opcode
+from websockets.uri import parse_uri
+
+from recipes.workbench.judging.live import LiveClient, LiveSession, closing
+from recipes.workbench.judging.session import PATIENCE, NoAnswer, NothingCame
+
+
+class RawSession(LiveSession):
+    """A client that writes what it likes, does not read until told, and may vanish.
+
+    The handshake and the reading are those of `websockets`; it offers no compression.
+    """
+
+    def __init__(self, client: LiveClient, url: str, window: int | None = None) -> None:
+        super().__init__(client, url)
+        self.window = window
+
+    def __enter__(self) -> Self:
+        self.note_connect()
+        port = self.client.server.port
+        self.socket = socket.socket()
+        self.socket.settimeout(PATIENCE)
+        if self.window:
+            # Both before connecting. Without them the system takes some 4 MB.
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.window)
+            if sys.platform != "win32":
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 500)
+        try:
+            self.socket.connect(("127.0.0.1", port))
+            self.peer = self.socket.getsockname()[1]
+            address = parse_uri(f"ws://127.0.0.1:{port}{self.url}")
+            self.protocol = ClientProtocol(address)
+            self.protocol.send_request(self.protocol.connect())
+            self._events: Iterator[Any] = iter(())
+            self._flush()
+            # Wait for the 101: a server may lose what comes in the same packet.
+            if self._event() is None:
+                raise NoAnswer("no answer to the handshake")
+            if self.protocol.handshake_exc is not None:
+                raise self.protocol.handshake_exc
+        except BaseException:
+            self.socket.close()
+            raise
+        self.note("server:", "accepted")
+        return self
+
+    def __exit__(self, *args: Any) -> bool | None:
+        self.socket.close()
+        self._await_handler()
+        return None
+
+    def _flush(self) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for data in self.protocol.data_to_send():
+                self.socket.sendall(data)
+
+    def _event(self) -> Any:
+        """The next thing that came, or None at the end of the connection."""
+        while (event := next(self._events, None)) is None:
+            try:
+                data = self.socket.recv(65_536)
+            except ConnectionResetError:
+                data = b""
+            except TimeoutError:
+                raise NothingCame from None
+            if not data:
+                return None
+            self.protocol.receive_data(data)
+            self._flush()
+            self._events = iter(self.protocol.events_received())
+        return event
+
+    def receive(self) -> Message:
+        """The next message or close; pings and pongs are passed over."""
+        while isinstance(frame := self._event(), Frame):
+            match frame.opcode:
+                case Opcode.TEXT:
+                    return self._noted(self._message(bytes(frame.data).decode()))
+                case Opcode.BINARY:
+                    return self._noted(self._message(bytes(frame.data)))
+                case Opcode.CLOSE:
+                    return self._noted(closing(Close.parse(frame.data)))
+        return self._noted(closing(None))
+
+    def _noted(self, message: Message) -> Message:
+        self.note_message("server:", message)
+        return message
+
+    def send(self, message: Message) -> None:
+        """Send a whole message of TestClient's kind."""
+        self.note_message("client:", message)
+        if (text := message.get("text")) is not None:
+            self.write(masked(Opcode.TEXT, text.encode()))
+        else:
+            self.write(masked(Opcode.BINARY, message["bytes"]))
+
+    def write(self, data: bytes) -> None:
+        """Write bytes, whatever they mean; a closed peer's are lost."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.socket.sendall(data)
+
+    def stall(self, frame: bytes) -> None:
+        """Send a frame again and again, and read nothing, until nobody takes more."""
+        self.note("client:", "sends and reads nothing")
+        self.socket.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            # Beside what the server reads, the system stores some 10 MB on the way.
+            for _ in range(64 * 2**20 // len(frame) // 100):
+                self.socket.sendall(100 * frame)
+            raise AssertionError("the server took 64 MiB")
+        self.socket.settimeout(PATIENCE)
+
+    def cut(self) -> None:
+        """End the connection with a TCP reset, without a close frame."""
+        self.note("client:", "cuts the connection (TCP reset)")
+        linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.socket.close()
+
+
+def masked(opcode: Opcode, data: bytes, fin: bool = True) -> bytes:
+    """A frame as a client writes it: masked (RFC 6455 §5.1)."""
+    return Frame(opcode, data, fin).serialize(mask=True)

@@ -1,0 +1,103 @@
+"""The page of `python -m recipes`: an app of FastAPI, for this machine alone."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request, Response, WebSocket
+from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.staticfiles import StaticFiles
+from fastapi.templating import Jinja2Templates
+
+from recipes.workbench import catalog
+from recipes.workbench.consoles.offers import users
+from recipes.workbench.page import render
+from recipes.workbench.page.guard import Guard
+from recipes.workbench.page.live import Page
+from recipes.workbench.page.workbench import Workbench
+from recipes.workbench.servers.apps import apps
+
+HERE = Path(__file__).resolve().parent
+
+
+def create_app(port: int, allow_remote: bool = False) -> FastAPI:
+    """The page's app, to be served at 127.0.0.1:`port`."""
+    templates = Jinja2Templates(HERE / "templates")
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.workbench = workbench = Workbench(allow_remote)
+        workbench.spawn(workbench.watch())
+        yield
+        await workbench.stop()
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None, title="The workbench")
+    app.mount("/static", StaticFiles(directory=HERE / "static"))
+
+    def show(request: Request, template: str, **values: Any) -> HTMLResponse:
+        values |= {"token": app.state.workbench.token}
+        return templates.TemplateResponse(request, template, values)
+
+    def known(recipe: str) -> str:
+        if recipe not in catalog.recipes():
+            raise HTTPException(404, f"There is no recipe {recipe}.")
+        return recipe
+
+    @app.get("/")
+    def contents(request: Request) -> HTMLResponse:
+        recipes = [(r, catalog.title(r), catalog.blurb(r)) for r in catalog.recipes()]
+        return show(request, "contents.html", recipes=recipes, recipe="")
+
+    @app.get("/readme")
+    def readme(request: Request) -> HTMLResponse:
+        return show(request, "readme.html", text=render.readme(""), recipe="")
+
+    @app.get("/code.css")
+    def code_css() -> Response:
+        return Response(render.styles(), media_type="text/css")
+
+    @app.get("/{recipe}")
+    def page(request: Request, recipe: str) -> HTMLResponse:
+        recipes = catalog.recipes()
+        n = recipes.index(known(recipe))
+        return show(
+            request,
+            "recipe.html",
+            recipe=recipe,
+            title=catalog.title(recipe),
+            text=render.readme(f"recipes/{recipe}"),
+            sources=render.sources(recipe),
+            apps=apps(recipe),
+            users=users(recipe),
+            exercise=catalog.exercise(recipe).relative_to(catalog.ROOT).as_posix(),
+            before=recipes[n - 1] if n else None,
+            after=recipes[n + 1] if n + 1 < len(recipes) else None,
+        )
+
+    @app.get("/{recipe}/files/{name:path}")
+    def source(recipe: str, name: str) -> HTMLResponse:
+        if name not in render.sources(known(recipe)):
+            raise HTTPException(404, f"There is no {name} in {recipe}.")
+        return HTMLResponse(render.file(catalog.RECIPES / recipe / name))
+
+    @app.get("/images/{name}")
+    def image(name: str) -> FileResponse:
+        return picture(catalog.ROOT, name)
+
+    @app.get("/{recipe}/images/{name}")
+    def image_of(recipe: str, name: str) -> FileResponse:
+        return picture(catalog.RECIPES / known(recipe), name)
+
+    def picture(folder: Path, name: str) -> FileResponse:
+        file = folder / "images" / name
+        if len(name) > 100 or file.suffix != ".png" or not file.is_file():
+            raise HTTPException(404, f"There is no image {name}.")
+        return FileResponse(file)
+
+    @app.websocket("/live")
+    async def live(websocket: WebSocket) -> None:
+        await Page(websocket, app.state.workbench).run()
+
+    app.add_middleware(Guard, port=port)
+    return app

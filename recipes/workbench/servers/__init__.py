@@ -1,0 +1,1 @@
+"""Apps in child processes: the parent's side, the child's, and the page's servers."""
