@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from recipes.workbench import catalog
@@ -27,7 +28,13 @@ from recipes.workbench.exercises.judge import (
     understood,
 )
 from recipes.workbench.servers.server import START_TIMEOUT
-from tests.lines import HANGS, Lines, has_ended, waits_in_the_last_task
+from tests.lines import (
+    HANGS,
+    Lines,
+    has_ended,
+    pytest_below,
+    waits_in_the_last_task,
+)
 
 RECIPE = "r01_setup"
 BOUND = 30.0
@@ -218,7 +225,8 @@ def test_news_come_while_a_later_task_runs(tmp_path: Path, lines: Lines) -> None
         assert next(news) == Verdict(first, "")
         assert next(news) == Begun(last)
         # The test of the last task runs, for its handler waits.
-        line, pytest_itself = lines.accept()
+        line = lines.accept()
+        pytest_itself = pytest_below(psutil.Process())
         assert pytest_itself.is_running()
         line.sendall(b".")
         assert list(news) == [Verdict(last, "")]
@@ -245,7 +253,8 @@ def test_cancel_ends_pytest_and_its_servers(
 ) -> None:
     answers = handed_in(tmp_path, RECIPE, lines.source + source)
     with Judging(RECIPE, answers) as judging:
-        line, pytest_itself = lines.accept()
+        line = lines.accept()
+        pytest_itself = pytest_below(psutil.Process())
         came: list[Verdict] = []
         reader = threading.Thread(target=lambda: came.extend(judging))
         reader.start()
@@ -264,7 +273,8 @@ def test_cancel_ends_pytest_and_its_servers(
 def test_leaving_cancels(tmp_path: Path, lines: Lines) -> None:
     answers = handed_in(tmp_path, RECIPE, lines.source + HANGS)
     with Judging(RECIPE, answers):
-        line, pytest_itself = lines.accept()
+        line = lines.accept()
+        pytest_itself = pytest_below(psutil.Process())
     assert not pytest_itself.is_running()
     assert has_ended(line)
 
@@ -283,7 +293,7 @@ def test_judging_is_bounded(
     monkeypatch.setattr(judge_module, "JUDGE_TIMEOUT", 2.0)
     answers = handed_in(tmp_path, RECIPE, lines.source + HANGS)
     with Judging(RECIPE, answers) as judging:
-        line, _ = lines.accept()
+        line = lines.accept()
         assert "more than 2 s" in judging.verdicts()[0].failure
         assert judging.trouble
         assert has_ended(line)
@@ -300,7 +310,7 @@ def test_nothing_outlives_who_judges(tmp_path: Path, lines: Lines) -> None:
     command = [sys.executable, "-c", code, str(answers)]
     since = time.monotonic()
     with subprocess.Popen(command, cwd=catalog.ROOT) as judge_process:
-        line, _ = lines.accept()
+        line = lines.accept()
         judge_process.kill()
     # It ends when pytest has ended.
     assert has_ended(line)
@@ -324,24 +334,21 @@ def test_no_news(line: bytes) -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="this needs /proc")
 def test_forged_news_decide_nothing(tmp_path: Path) -> None:
-    """An answer may write to where pytest tells its news, and keep it open."""
+    """An answer may write to where pytest tells its news."""
     first, last = tasks(RECIPE)
     forged = b"\xff[]\n{\n"
     for name in (last.name, last.name, "test_that_is_none", first.name):
         event = {"event": "done", "name": name, "failure": ""}
         forged += json.dumps(event).encode() + b"\n"
     source = (
-        "import glob, os, subprocess, sys\n"
-        "def pipes(pid):\n"
-        "    every = glob.glob(f'/proc/{pid}/fd/*')\n"
-        "    return {os.readlink(f): f for f in every if os.path.lexists(f)}\n"
-        "own = pipes(os.getpid())\n"
-        "for link, name in pipes(os.getppid()).items():\n"
-        "    if link.startswith('pipe:') and link not in own:\n"
-        "        fd = os.open(name, os.O_WRONLY)\n"
-        f"        os.write(fd, {forged!r})\n"
-        "        late = [sys.executable, '-c', 'import time; time.sleep(9)']\n"
-        "        subprocess.Popen(late, pass_fds=[fd], start_new_session=True)\n"
+        "import glob, pathlib\n"
+        "mine = f'--submission={pathlib.Path(__file__).parents[1]}'.encode()\n"
+        "for process in map(pathlib.Path, glob.glob('/proc/[0-9]*')):\n"
+        "    if mine in (process / 'cmdline').read_bytes():\n"
+        "        for end in (process / 'fd').iterdir():\n"
+        "            if end.resolve().name == 'told.jsonl':\n"
+        "                with open(end, 'ab') as told:\n"
+        f"                    told.write({forged!r})\n"
     )
     since = time.monotonic()
     with Judging(RECIPE, handed_in(tmp_path, RECIPE, source)) as judging:
@@ -355,7 +362,8 @@ def test_forged_news_decide_nothing(tmp_path: Path) -> None:
 def test_killed_from_outside(tmp_path: Path, lines: Lines) -> None:
     answers = handed_in(tmp_path, RECIPE, lines.source + HANGS)
     with Judging(RECIPE, answers) as judging:
-        line, pytest_itself = lines.accept()
+        line = lines.accept()
+        pytest_itself = pytest_below(psutil.Process())
         pytest_itself.kill()
         assert has_ended(line)
         assert judging.verdicts()[0].failure

@@ -13,11 +13,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from recipes.workbench import catalog
 from recipes.workbench.servers.server import START_TIMEOUT
-from tests.lines import HANGS, Lines, has_ended, waits_in_the_last_task
+from tests.lines import (
+    HANGS,
+    Lines,
+    has_ended,
+    pytest_below,
+    waits_in_the_last_task,
+)
 from tests.pages import LONG_BOUND as BOUND
 from tests.pages import copy_of_the_workbook, run
 
@@ -140,7 +147,7 @@ def test_watch_misses_no_save(workbook: Path) -> None:
     with Lines() as hold:
         answer.write_text(hold.source + HANGS, encoding="utf-8")
         with running(workbook, "watch", "r01") as (_, lines):
-            line, _ = hold.accept()
+            line = hold.accept()
             solve(workbook, "r01_setup")
             line.sendall(b".")
             until(lines, "has no app")
@@ -157,7 +164,7 @@ def test_a_terminal_shows_each_task_as_it_is_done(workbook: Path, command: str) 
         terminal = {"FORCE_COLOR": "1", "TERM": "xterm"}
         with running(workbook, command, "r01", **terminal) as (_, lines):
             came = until(lines, "passed  A client")
-            line, _ = hold.accept()
+            line = hold.accept()
             # The second task runs and is not told yet.
             assert not any("passed  After the greeting" in text for text in came)
             line.sendall(b".")
@@ -180,8 +187,8 @@ def test_a_terminal_shows_trouble_last(workbook: Path) -> None:
         terminal = {"FORCE_COLOR": "1", "TERM": "xterm"}
         with running(workbook, "check", "r01", **terminal) as (process, lines):
             until(lines, "passed  A client")
-            line, pytest_itself = hold.accept()
-            pytest_itself.kill()
+            line = hold.accept()
+            pytest_below(psutil.Process(process.pid)).kill()
             assert has_ended(line)
             until(lines, "failed  A client")
             until(lines, "failed  After the greeting")
@@ -196,7 +203,7 @@ def test_ctrl_c_ends_the_judging(workbook: Path, command: str) -> None:
         answer.write_text(hold.source + HANGS, encoding="utf-8")
         arguments = [] if command == "progress" else ["r01"]
         with running(workbook, command, *arguments) as (process, _):
-            line, _ = hold.accept()
+            line = hold.accept()
             process.send_signal(signal.SIGINT)
             since = time.monotonic()
             assert has_ended(line)

@@ -15,23 +15,26 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import psutil
 
 from recipes.workbench import catalog
+from recipes.workbench.servers.starting import JUDGING, Process, start
 
 # Seconds for all the tasks of one exercise.
 JUDGE_TIMEOUT = 180.0
 ENDED = "The judging was ended from outside. Does the answer end other programs?"
 CANCELLED = "The judging was cancelled."
 MISSING = "The judging ended before this task."
-# Bytes: of a line of news, and of what pytest says if it cannot run.
-LONGEST_LINE = 1_000_000
+# Seconds between two looks at how it goes.
+PAUSE = 0.02
+# Bytes: of all the news, and of what pytest says if it cannot run.
+MOST_TOLD = 16 * 2**20
 LONGEST_TROUBLE = 4_000
 
 
@@ -78,8 +81,9 @@ def tasks(recipe: str) -> list[Task]:
 class Judging:
     """A judging of `answers`/<recipe>/exercise.py, which runs from now on.
 
-    Its methods may be called from any thread. To be used with `with`, which at its end
-    cancels a judging that still runs.
+    Whoever wants to know looks: no thread of its own follows it. Its methods may be
+    called from any thread. To be used with `with`, which at its end cancels a judging
+    that still runs.
 
     Args:
         recipe: the recipe's folder name.
@@ -92,38 +96,26 @@ class Judging:
 
     def __init__(self, recipe: str, answers: Path) -> None:
         self.trouble = ""
-        self.tasks: list[Task] = []
+        self.tasks = tasks(recipe)
         self._verdicts: list[Verdict] | None = None
         self._news: list[News] = []
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        self._report = Path(self._folder.name) / "report.xml"
-        self._said = Path(self._folder.name) / "said.txt"
-        self._process = start_pytest(recipe, answers, self._report, self._said)
+        folder = Path(self._folder.name)
+        self._report, self._said = folder / "report.xml", folder / "said.txt"
+        self._deadline = time.monotonic() + JUDGE_TIMEOUT
+        told = folder / "told.jsonl"
+        self._process = start_pytest(recipe, answers, self._report, told, self._said)
+        self._told = told.open("rb")
         # Knows when the process began, and so never takes another for it.
         self._tree = psutil.Process(self._process.pid)
-        sentence = f"The judging took more than {JUDGE_TIMEOUT:.0f} s."
-        self._limit = threading.Timer(JUDGE_TIMEOUT, self._end, [sentence])
-        self._limit.daemon = True
-        self._limit.start()
-        self._reader = threading.Thread(target=self._read_news, daemon=True)
-        self._keeper = threading.Thread(target=self._await_end, daemon=True)
-        try:
-            # Meanwhile pytest starts.
-            self.tasks = tasks(recipe)
-        except BaseException:
-            self.cancel()
-            raise
-        finally:
-            self._reader.start()
-            self._keeper.start()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.cancel()
-        self._keeper.join()
+        self.verdicts()
 
     def __iter__(self) -> Iterator[Verdict]:
         """The verdicts of `news()`."""
@@ -135,10 +127,16 @@ class Judging:
         For each task whose test runs a `Begun` and a `Verdict`, in the order of the
         tests. It ends with the judging, and then `verdicts()` has the last word.
         """
-        for number in count():
-            if not self._comes(number):
+        number = 0
+        while True:
+            over = self._look()
+            while number < len(self._news):
+                yield self._news[number]
+                number += 1
+            if over:
                 return
-            yield self._news[number]
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(PAUSE)
 
     def verdicts(self) -> list[Verdict]:
         """A verdict for each task, in the order of the tasks. Waits for the end."""
@@ -149,59 +147,49 @@ class Judging:
 
     def cancel(self) -> None:
         """End it now, with all that it started; it fails every task then."""
-        self._end(CANCELLED)
-
-    def _comes(self, number: int) -> bool:
-        """Wait for the news of this number; False if it ends without."""
-
-        def told() -> bool:
-            return len(self._news) > number
-
-        with self._changed:
-            # In pieces, since on Windows Ctrl-C cannot interrupt a wait.
-            while not told() and self._verdicts is None:
-                self._changed.wait(timeout=1)
-            return told()
+        with self._lock:
+            if self._verdicts is None:
+                self._end(CANCELLED)
 
     def _end(self, why: str) -> None:
-        with self._changed:
-            if self._verdicts is not None:
-                return
-            self.trouble = self.trouble or why
+        self.trouble = self.trouble or why
         kill_tree(self._tree)
 
+    def _look(self) -> bool:
+        """Take in what has happened since the last look; whether it is over."""
+        with self._lock:
+            if self._verdicts is not None:
+                return True
+            # First: what it told before its end is there to be read, then.
+            status = self._process.poll()
+            self._read_news()
+            if status is not None:
+                self._finish(status)
+            elif time.monotonic() > self._deadline:
+                self._end(f"The judging took more than {JUDGE_TIMEOUT:.0f} s.")
+            return status is not None
+
     def _read_news(self) -> None:
-        assert self._process.stdout is not None
         by_name = {task.name: task for task in self.tasks}
-        with self._process.stdout as lines:
-            while line := lines.readline(LONGEST_LINE):
-                news = understood(line, by_name)
-                with self._changed:
-                    if news is not None and not self._is_old(news):
-                        self._news.append(news)
-                        self._changed.notify_all()
+        while self._told.tell() < MOST_TOLD and (
+            line := self._told.readline(MOST_TOLD)
+        ):
+            if not line.endswith(b"\n"):
+                self._told.seek(-len(line), os.SEEK_CUR)  # it is still being written
+                return
+            news = understood(line, by_name)
+            if news is not None and not self._is_old(news):
+                self._news.append(news)
 
     def _is_old(self, news: News) -> bool:
         return any(
             type(old) is type(news) and old.task == news.task for old in self._news
         )
 
-    def _await_end(self) -> None:
-        trouble, verdicts = ENDED, read_report(self._report, self.tasks, ENDED)
-        try:
-            status = self._process.wait()
-            self._limit.cancel()
-            # An answer may hold the other end, by ways of its own, and keep it open.
-            self._reader.join(timeout=1)
-            trouble = self.trouble or trouble_of(status, self._said)
-            verdicts = read_report(self._report, self.tasks, trouble)
-        finally:
-            self._tidy_up()
-            with self._changed:
-                self.trouble, self._verdicts = trouble, verdicts
-                self._changed.notify_all()
-
-    def _tidy_up(self) -> None:
+    def _finish(self, status: int) -> None:
+        self.trouble = self.trouble or trouble_of(status, self._said)
+        self._verdicts = read_report(self._report, self.tasks, self.trouble)
+        self._told.close()
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
@@ -209,35 +197,32 @@ class Judging:
 
 
 def start_pytest(
-    recipe: str, answers: Path, report: Path, said: Path
-) -> subprocess.Popen[bytes]:
-    """Have pytest run the recipe's tasks; its output is the news of `reporter.py`."""
-    command = [sys.executable, "-m", "pytest", str(catalog.tests(recipe))]
-    command += [f"--submission={answers.resolve()}", f"--junitxml={report}"]
-    command += [
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "recipes.workbench.judging.reporter",
-    ]
+    recipe: str, answers: Path, report: Path, told: Path, said: Path
+) -> Process:
+    """Have pytest run the recipe's tasks; its output is the news of `reporter.py`.
+
+    Args:
+        recipe: the recipe's folder name.
+        answers: a folder with the layout of solutions/.
+        report: where pytest writes its report.
+        told: where the news go.
+        said: where pytest says why it cannot run.
+    """
+    arguments = [str(catalog.tests(recipe)), f"--submission={answers.resolve()}"]
+    arguments += [f"--junitxml={report}", "-q", "-p", "no:cacheprovider"]
+    arguments += ["-p", "recipes.workbench.judging.reporter"]
     # Plugins that happen to be installed cost time and are not needed.
     environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     environment.pop("PYTEST_ADDOPTS", None)
-    # A group of its own, so that Ctrl-C is left to whoever judges.
-    new_group = 0
-    if sys.platform == "win32":
-        new_group = subprocess.CREATE_NEW_PROCESS_GROUP
-    with said.open("wb") as output:
-        return subprocess.Popen(
-            command,
-            cwd=catalog.ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=output,
-            start_new_session=True,
-            creationflags=new_group,
+    with told.open("ab") as output, said.open("wb") as errors:
+        return start(
+            JUDGING,
+            "pytest",
+            arguments,
+            environment,
+            catalog.ROOT,
+            output.fileno(),
+            errors.fileno(),
         )
 
 

@@ -1,5 +1,6 @@
 """pytest's options: whose answers are judged, and which tests run for that."""
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from recipes.workbench import catalog
 from recipes.workbench.judging.targets import is_task, judging
+from recipes.workbench.servers.starting import APPS, warm
 
 pytest_plugins = [
     "recipes.workbench.judging.fixtures",
@@ -45,6 +47,11 @@ def pytest_configure(config: pytest.Config) -> None:
             f"Write --submission={folder}, with the equals sign: without it pytest "
             "takes the folder for a place of tests and runs a conftest.py in it."
         )
+
+    # They are imported while the tests are collected.
+    stack = contextlib.ExitStack()
+    stack.enter_context(warm(APPS))
+    config.add_cleanup(stack.close)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -15,6 +15,7 @@ from types import NoneType
 from typing import IO, Any, NamedTuple
 
 from recipes.workbench.catalog import ROOT
+from recipes.workbench.servers.starting import APPS, start
 
 # Seconds. Importing FastAPI on a busy laptop takes a few of them.
 START_TIMEOUT = 10.0
@@ -117,16 +118,9 @@ class AppServer:
         environment = {k: os.environ[k] for k in PASSED_ON if k in os.environ}
         environment |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         environment |= {key: str(value) for key, value in settings.items()}
-        command = [sys.executable, "-m", "recipes.workbench.servers.child"]
-        self._process = subprocess.Popen(
-            [*command, name, str(file or ""), str(port)],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        module = "recipes.workbench.servers.child"
+        arguments = [name, str(file or ""), str(port)]
+        self._process = start(APPS, module, arguments, environment, ROOT)
         self._threads = [
             threading.Thread(target=self._follow_reports, daemon=True),
             threading.Thread(target=self._follow_output, daemon=True),
