@@ -24,6 +24,7 @@ from typing import NamedTuple, Self
 import psutil
 
 from recipes.workbench import catalog
+from recipes.workbench.tasks import Task, tasks
 
 # Seconds for all the tasks of one exercise.
 JUDGE_TIMEOUT = 180.0
@@ -33,15 +34,6 @@ MISSING = "The judging ended before this task."
 # Bytes: of a line of news, and of what pytest says if it cannot run.
 LONGEST_LINE = 1_000_000
 LONGEST_TROUBLE = 4_000
-
-
-class Task(NamedTuple):
-    """One task of an exercise, as the marker of its test describes it."""
-
-    name: str
-    title: str
-    level: str
-    hints: list[str]
 
 
 class Verdict(NamedTuple):
@@ -64,17 +56,6 @@ class Begun(NamedTuple):
 News = Begun | Verdict
 
 
-def tasks(recipe: str) -> list[Task]:
-    """The recipe's tasks, in the order of its test suite."""
-    module = catalog.load(f"tests.test_{recipe}", catalog.tests(recipe))
-    return [
-        Task(name, mark.args[0], mark.kwargs.get("level", "core"), mark.kwargs["hints"])
-        for name, test in vars(module).items()
-        for mark in getattr(test, "pytestmark", [])
-        if mark.name == "task"
-    ]
-
-
 class Judging:
     """A judging of `answers`/<recipe>/exercise.py, which runs from now on.
 
@@ -85,6 +66,8 @@ class Judging:
         recipe: the recipe's folder name.
         answers: a folder with the layout of solutions/.
 
+    Raises Refusal: the recipe's `tasks.toml` is not as it should be.
+
     Attributes:
         tasks: the recipe's tasks, in their order.
         trouble: why the report is not to be trusted; empty if it is. Set at the end.
@@ -92,7 +75,7 @@ class Judging:
 
     def __init__(self, recipe: str, answers: Path) -> None:
         self.trouble = ""
-        self.tasks: list[Task] = []
+        self.tasks = tasks(recipe)
         self._verdicts: list[Verdict] | None = None
         self._news: list[News] = []
         self._changed = threading.Condition()
@@ -108,15 +91,8 @@ class Judging:
         self._limit.start()
         self._reader = threading.Thread(target=self._read_news, daemon=True)
         self._keeper = threading.Thread(target=self._await_end, daemon=True)
-        try:
-            # Meanwhile pytest starts.
-            self.tasks = tasks(recipe)
-        except BaseException:
-            self.cancel()
-            raise
-        finally:
-            self._reader.start()
-            self._keeper.start()
+        self._reader.start()
+        self._keeper.start()
 
     def __enter__(self) -> Self:
         return self
