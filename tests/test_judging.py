@@ -24,10 +24,10 @@ from recipes.workbench.exercises.judge import (
     Verdict,
     judge,
     judge_file,
-    tasks,
     understood,
 )
 from recipes.workbench.servers.server import START_TIMEOUT
+from recipes.workbench.tasks import tasks
 from tests.lines import (
     HANGS,
     Lines,

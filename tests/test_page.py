@@ -761,8 +761,8 @@ def test_a_conversation_is_who_was_there_together() -> None:
     ("text", "said"),
     [
         ("[[offer", "console.toml: "),
-        ("[[offer]]\ntitle = 'x'", "offer.0.path: Field required"),
-        ("[[offer]]\npath = '/ws'\nsent = ['x']", "offer.0.sent: Extra inputs"),
+        ("[[offer]]\ntitle = 'x'", "offer.1.path: Field required"),
+        ("[[offer]]\npath = '/ws'\nsent = ['x']", "offer.1.sent: Extra inputs"),
         ("offer = 1", "console.toml, offer: "),
     ],
 )

@@ -16,6 +16,7 @@ import pytest
 from recipes.workbench import catalog
 from recipes.workbench.exercises import judge, practice
 from recipes.workbench.exercises.judge import CANCELLED, Judging, Verdict
+from recipes.workbench.tasks import Task
 
 RECIPE, OTHER = "r01_setup", "r05_chat"
 # A students' edition has none.
@@ -98,7 +99,8 @@ MATTERS = [
     *(f"recipes/{OTHER}/exercise.py", f"recipes/{OTHER}/ws_manager.py"),
     *(f"recipes/{OTHER}/templates/chatroom.html", f"recipes/{OTHER}/static/chat.js"),
     *(f"recipes/{OTHER}/static/chat.css", f"recipes/{OTHER}/of_mine/names.txt"),
-    *("recipes/__init__.py", "recipes/workbench/exercises/judge.py"),
+    *(f"recipes/{OTHER}/tasks.toml", "recipes/__init__.py"),
+    *("recipes/workbench/tasks.py", "recipes/workbench/exercises/judge.py"),
     *("recipes/workbench/judging/reporter.py", "recipes/workbench/judging/plugin.py"),
     *("recipes/workbench/servers/child.py", f"tests/test_{OTHER}.py"),
     *("pyproject.toml", "requirements.txt"),
@@ -170,19 +172,19 @@ def test_trouble_is_not_remembered(
     assert practice.remembered(RECIPE) is not None
 
 
-TASK = ["name", "title", "core", ["hint"]]
+TASK = {"test": "test_name", "title": "title", "level": "core", "hints": ["hint"]}
 FOREIGN: list[Any] = [
     *(b"", b"\xff", b"[" * 100_000, b'{"key": "KEY", "verdicts": ['),
     *(5, [], {}, {"key": "KEY"}, {"verdicts": []}, {"key": ["KEY"], "verdicts": []}),
     {"key": "KEY", "verdicts": 5},
     {"key": "KEY", "verdicts": []},
     {"key": "KEY", "verdicts": ["abcde"]},
-    {"key": "KEY", "verdicts": [[*TASK, 5]]},
-    {"key": "KEY", "verdicts": [[*TASK, None]]},
-    {"key": "KEY", "verdicts": [[*TASK, "failure", "more"]]},
-    {"key": "KEY", "verdicts": [["name", "title", "core", "hint", ""]]},
-    {"key": "KEY", "verdicts": [["name", "title", "core", [5], ""]]},
-    {"key": "another", "verdicts": [[*TASK, ""]]},
+    {"key": "KEY", "verdicts": [[TASK, 5]]},
+    {"key": "KEY", "verdicts": [[TASK, None]]},
+    {"key": "KEY", "verdicts": [[TASK, "failure", "more"]]},
+    {"key": "KEY", "verdicts": [[TASK | {"hints": "hint"}, ""]]},
+    {"key": "KEY", "verdicts": [[TASK | {"hints": [5]}, ""]]},
+    {"key": "another", "verdicts": [[TASK, ""]]},
 ]
 
 
@@ -197,7 +199,7 @@ def test_foreign_memory_is_passed_over(workbook: Path, what: Any) -> None:
 
 def test_own_memory(workbook: Path) -> None:
     """The counterpart of the above: this is what passes."""
-    told = [Verdict(judge.Task("name", "title", "core", ["hint"]), "ein Ärger\ud800")]
+    told = [Verdict(Task.model_validate(TASK), "ein Ärger\ud800")]
     practice.remember(RECIPE, practice.key_of(RECIPE), told)
     assert practice.remembered(RECIPE) == told
 

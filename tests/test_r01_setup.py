@@ -58,15 +58,6 @@ def test_subprotocol_that_nobody_chose(client: LiveClient) -> None:
 # The exercise
 
 
-@pytest.mark.task(
-    "A client at /ws/{name} is greeted with `Welcome, {name}!`",
-    hints=[
-        "The name is the parameter of the function that is named after the part of "
-        "the path in braces.",
-        "Put it into the text with an f-string, and give that to send_text().",
-        'await websocket.send_text(f"Welcome, {name}!")',
-    ],
-)
 def test_greets_by_name(client: Client) -> None:
     with client.websocket_connect("/ws/Ada") as websocket:
         assert websocket.receive_text() == "Welcome, Ada!"
@@ -76,14 +67,6 @@ def test_greets_by_name(client: Client) -> None:
         assert websocket.receive_text() == "Welcome, 名前!"
 
 
-@pytest.mark.task(
-    "After the greeting the server closes with 1000 and the reason `Bye!`",
-    hints=[
-        "A function that just ends sends no close frame, and its client sees 1006.",
-        "close() takes a code and a reason.",
-        'await websocket.close(code=1000, reason="Bye!")',
-    ],
-)
 def test_says_bye(client: Client) -> None:
     with client.websocket_connect("/ws/Ada") as websocket:
         websocket.receive_text()

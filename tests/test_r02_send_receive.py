@@ -101,14 +101,6 @@ def number(answer: str) -> int:
     return int(count)
 
 
-@pytest.mark.task(
-    "The first text `hi` is answered with `1: hi`, the second text with `2: …`",
-    hints=[
-        "Keep a number in the handler, and add one for each message.",
-        "The handler runs once for each connection, so a local variable will do: set "
-        "it before the loop.",
-    ],
-)
 def test_counts_texts(client: Client) -> None:
     with client.websocket_connect("/ws") as websocket:
         websocket.send_text("hi")
@@ -117,14 +109,6 @@ def test_counts_texts(client: Client) -> None:
         assert websocket.receive_text() == "2: there: you"
 
 
-@pytest.mark.task(
-    "A binary message is answered with the same bytes",
-    hints=[
-        "receive_text() fails on a binary message. There is a call that takes both.",
-        "receive() gives the message as a dict with a text or with bytes.",
-        'message.get("text") is None when the message is binary.',
-    ],
-)
 def test_echoes_bytes(client: Client) -> None:
     with client.websocket_connect("/ws") as websocket:
         for data in (b"\x00\xff", b"plain", bytes(70_000)):
@@ -132,13 +116,6 @@ def test_echoes_bytes(client: Client) -> None:
             assert websocket.receive_bytes() == data
 
 
-@pytest.mark.task(
-    "Texts and binary messages share one count",
-    hints=[
-        "A binary message has no number in its answer, but it counts.",
-        "Add one before you look at what kind of message it is.",
-    ],
-)
 def test_one_count_for_both(client: Client) -> None:
     with client.websocket_connect("/ws") as websocket:
         websocket.send_text("one")
@@ -150,13 +127,6 @@ def test_one_count_for_both(client: Client) -> None:
         assert third - first == 2
 
 
-@pytest.mark.task(
-    "Each connection is counted by itself",
-    hints=[
-        "Where does the number live: in the module, or in the handler's call?",
-        "A local variable of the handler belongs to one connection.",
-    ],
-)
 def test_counts_each_connection(client: Client) -> None:
     with (
         client.websocket_connect("/ws") as first,
@@ -170,13 +140,6 @@ def test_counts_each_connection(client: Client) -> None:
         assert answers[2] == answers[0] + 1
 
 
-@pytest.mark.task(
-    "An empty text and an empty binary message are messages too",
-    hints=[
-        'An empty text is not "no text": what does Python make of `if "":`?',
-        "Compare with None.",
-    ],
-)
 def test_counts_empty_messages(client: Client) -> None:
     with client.websocket_connect("/ws") as websocket:
         websocket.send_text("")

@@ -168,14 +168,6 @@ def connected(client: Client) -> int:
     return int(answer["connected"])
 
 
-@pytest.mark.task(
-    "GET /connections counts the sockets that are open, not those that were closed",
-    hints=[
-        "Note each socket when it is accepted, and forget it when its handler ends.",
-        "A set in the module will do: add() after accept(), discard() at the end.",
-        "finally runs however the handler ends.",
-    ],
-)
 def test_count_after_client_close(client: Client) -> None:
     before = connected(client)
     with client.websocket_connect("/ws") as first:
@@ -190,13 +182,6 @@ def test_count_after_client_close(client: Client) -> None:
     assert connected(client) == before
 
 
-@pytest.mark.task(
-    "After `disconnect`, closed by the server with 1000, the number is what it was",
-    hints=[
-        "A handler that returns does not pass an except clause.",
-        "finally runs after a return, too.",
-    ],
-)
 def test_count_after_server_close(client: Client) -> None:
     before = connected(client)
     with client.websocket_connect("/ws") as websocket:
@@ -213,13 +198,6 @@ def test_count_after_server_close(client: Client) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.task(
-    "After a cut connection the number is what it was",
-    hints=[
-        "Without a close frame, too, receive_text() raises WebSocketDisconnect.",
-        "uvicorn gives the code 1005 for a line that was cut. Do not decide by code.",
-    ],
-)
 def test_count_after_cut(client: LiveClient) -> None:
     before = connected(client)
     with client.raw("/ws") as peer:
@@ -229,13 +207,6 @@ def test_count_after_cut(client: LiveClient) -> None:
     assert connected(client) == before
 
 
-@pytest.mark.task(
-    "After an error in the handler (`boom`) the number is what it was",
-    hints=[
-        "An error that nobody catches passes by the code below the loop.",
-        "finally runs while an error passes.",
-    ],
-)
 def test_count_after_error(client: Client) -> None:
     before = connected(client)
     with client.websocket_connect("/ws") as websocket:
@@ -248,14 +219,6 @@ def test_count_after_error(client: Client) -> None:
 
 
 @pytest.mark.settings(IDLE_TIMEOUT=0.4)
-@pytest.mark.task(
-    "A silent client is closed with 1001 `Idle timeout`, and a busy one is not",
-    hints=[
-        "Wait for each message no longer than IDLE_TIMEOUT.",
-        "asyncio.timeout() around the one receive; each message starts it anew.",
-        "On TimeoutError close with 1001 and the reason, and return.",
-    ],
-)
 def test_idle_client_is_closed(client: Client) -> None:
     before = connected(client)
     with client.websocket_connect("/ws") as websocket:

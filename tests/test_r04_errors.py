@@ -175,15 +175,6 @@ def test_401_after_accept(client: LiveClient, path: str, crash: str) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.task(
-    "Without an Authorization header, or with an empty one: HTTP 401 with "
-    "WWW-Authenticate",
-    hints=[
-        "Look at websocket.headers before accept().",
-        "close() before accept() is always a 403. An HTTPException keeps its status.",
-        "HTTPException takes a dict of headers.",
-    ],
-)
 def test_refuses_strangers(client: LiveClient) -> None:
     with client.websocket_connect("/ws", headers=KNOWN) as websocket:
         assert websocket.accepted_subprotocol is None
@@ -197,13 +188,6 @@ def test_refuses_strangers(client: LiveClient) -> None:
         assert refused.value.headers.get("WWW-Authenticate")  # type: ignore[attr-defined]
 
 
-@pytest.mark.task(
-    'A valid {"type": "say", …} is answered with {"type": "said", …}',
-    hints=[
-        "The model reads the text itself: see model_validate_json().",
-        "Answer with send_json() and the text of the model.",
-    ],
-)
 def test_says(client: Client) -> None:
     with client.websocket_connect("/ws", headers=dict(KNOWN)) as websocket:
         for text in ("hi", "x" * 280, "名前", '"quoted"\n'):
@@ -211,15 +195,6 @@ def test_says(client: Client) -> None:
             assert websocket.receive_json() == {"type": "said", "text": text}
 
 
-@pytest.mark.task(
-    "Any other text is answered with an error of at most 200 characters, and the "
-    "connection stays open",
-    hints=[
-        "model_validate_json() raises ValidationError, also for what is no JSON.",
-        "Forbid other keys in the model's configuration, bound the text in a Field.",
-        "The error's text may hold what the client sent, however long: cut it.",
-    ],
-)
 def test_answers_mistakes(client: Client) -> None:
     with client.websocket_connect("/ws", headers=dict(KNOWN)) as websocket:
         for text in WRONG:
@@ -232,14 +207,6 @@ def test_answers_mistakes(client: Client) -> None:
             websocket.receive_json()
 
 
-@pytest.mark.task(
-    "The third wrong message in a row closes with 1008 `Too many invalid messages`",
-    level="more",
-    hints=[
-        "Count the wrong ones; a right one sets the count back to 0.",
-        "The third gets no error frame, only the close.",
-    ],
-)
 def test_third_mistake_in_a_row(client: Client) -> None:
     with client.websocket_connect("/ws", headers=dict(KNOWN)) as websocket:
         for text in ("no", "no", '{"type": "say", "text": "hi"}', "no", "no"):
@@ -249,14 +216,6 @@ def test_third_mistake_in_a_row(client: Client) -> None:
         assert websocket.receive() == closed(1008, "Too many invalid messages")
 
 
-@pytest.mark.task(
-    "A binary frame closes with 1003 and the reason `Text only`",
-    level="more",
-    hints=[
-        "receive_text() cannot take a binary frame, receive() can.",
-        "recipes.r04_errors.main has a function that does just this.",
-    ],
-)
 def test_binary_frame_is_refused(client: Client) -> None:
     with client.websocket_connect("/ws", headers=dict(KNOWN)) as websocket:
         websocket.send_bytes(b"{}")

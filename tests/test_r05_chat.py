@@ -267,14 +267,6 @@ def test_ctrl_c_with_a_client_that_does_not_read() -> None:
 # The exercise
 
 
-@pytest.mark.task(
-    "In a room everyone else sees who joins and what is said, and the sender sees You",
-    hints=[
-        "Which connections does a broadcast go to, and who is left out of it?",
-        "The manager's broadcast() takes the socket to exclude.",
-        "Answer the sender with send_personal_message().",
-    ],
-)
 def test_talks_in_a_room(client: Client) -> None:
     with (
         client.websocket_connect("/rooms/talks/ada") as ada,
@@ -287,13 +279,6 @@ def test_talks_in_a_room(client: Client) -> None:
         talk(bob, [ada], "bob", "Bye!")
 
 
-@pytest.mark.task(
-    "What is said in one room is not heard in another",
-    hints=[
-        "How many managers are there, and who shares one?",
-        "A dict from the room's name to its manager will do.",
-    ],
-)
 def test_rooms_are_apart(client: Client) -> None:
     with (
         client.websocket_connect("/rooms/here/ada") as ada,
@@ -309,13 +294,6 @@ def test_rooms_are_apart(client: Client) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.task(
-    "Leaving is announced once, however it happens",
-    hints=[
-        "An except clause does not see every end: a binary frame is one, too.",
-        "finally runs at every end. Take the client out first, then tell the others.",
-    ],
-)
 def test_leaving_is_announced_once(client: LiveClient) -> None:
     with client.websocket_connect("/rooms/leaving/ada") as ada:
         for end in ("close", "bytes", "too long", "cut"):
@@ -338,14 +316,6 @@ def test_leaving_is_announced_once(client: LiveClient) -> None:
             assert ada.receive_json()["message"] == "Who is here?"
 
 
-@pytest.mark.task(
-    "GET /rooms/{room} lists the names in the room, sorted",
-    hints=[
-        "Where are the names of a room kept, and when does one leave it?",
-        "A dict from name to socket for each room; sorted() of it gives the names.",
-        "Take the name off before the others hear that it left.",
-    ],
-)
 def test_lists_the_users(client: Client) -> None:
     with client.websocket_connect("/rooms/list/cy") as cy:
         with client.websocket_connect("/rooms/list/" + quote('名 "x"')):
@@ -358,13 +328,6 @@ def test_lists_the_users(client: Client) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.task(
-    "A room is forgotten when the last has left: HTTP 404, however they left",
-    hints=[
-        "An empty room and no room are the same to who asks.",
-        "When the last name is gone, delete the room, in finally.",
-    ],
-)
 def test_an_empty_room_is_forgotten(client: LiveClient) -> None:
     for end in ("close", "bytes", "cut"):
         assert client.get("/rooms/empty").status_code == 404
@@ -384,13 +347,6 @@ def test_an_empty_room_is_forgotten(client: LiveClient) -> None:
 
 @pytest.mark.live
 @pytest.mark.settings(SEND_TIMEOUT=0.5)
-@pytest.mark.task(
-    "Who does not read is let go after SEND_TIMEOUT, and costs nobody a message",
-    hints=[
-        "The manager bounds each send, and ends the handler of who is too slow.",
-        "Work inside of what connect() returns, and send through the manager only.",
-    ],
-)
 def test_who_does_not_read_leaves_the_room(client: LiveClient) -> None:
     with (
         client.raw("/rooms/slow/deaf", window=4096),
@@ -418,15 +374,6 @@ def test_who_does_not_read_leaves_the_room(client: LiveClient) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.task(
-    "A name that is in the room already is refused with HTTP 409",
-    level="more",
-    hints=[
-        "Before accept() an HTTPException is a real HTTP answer (recipe 4).",
-        "Check and take the name in one step, with no await between.",
-        "Who is refused must not give back the name of who has it.",
-    ],
-)
 def test_a_name_is_taken(client: LiveClient) -> None:
     for _ in range(2):  # the second time, it is free again
         with client.websocket_connect("/rooms/taken/ada") as ada:
@@ -445,15 +392,6 @@ def direct(to: str, message: str) -> str:
     return json.dumps({"to": to, "message": message})
 
 
-@pytest.mark.task(
-    'A text {"to": …, "message": …} goes to that user alone, with "direct": true',
-    level="stretch",
-    hints=[
-        "From a name to its socket: a room needs a dict of them.",
-        "A Pydantic model with the two members, and extra keys forbidden.",
-        "The sender gets nothing, not even as You.",
-    ],
-)
 def test_direct_message(client: Client) -> None:
     with (
         client.websocket_connect("/rooms/direct/ada") as ada,
@@ -467,14 +405,6 @@ def test_direct_message(client: Client) -> None:
         talk(ada, [bob, cy], "ada", "To everybody")
 
 
-@pytest.mark.task(
-    "A direct message to somebody who is not there: the system tells the sender",
-    level="stretch",
-    hints=[
-        "Look the name up before you send.",
-        "Only the sender hears of it, from the sender system.",
-    ],
-)
 def test_direct_message_to_nobody(client: Client) -> None:
     with (
         client.websocket_connect("/rooms/nobody/ada") as ada,
@@ -504,15 +434,6 @@ ORDINARY = [
 ]
 
 
-@pytest.mark.task(
-    "Any other text, JSON or not, is an ordinary text",
-    level="stretch",
-    hints=[
-        "What does not validate is said to everybody, as it came.",
-        "json.loads() breaks on some of these in its own ways; "
-        "model_validate_json() raises ValidationError for all of them.",
-    ],
-)
 def test_other_json_is_ordinary(client: Client) -> None:
     with (
         client.websocket_connect("/rooms/ordinary/ada") as ada,

@@ -16,7 +16,6 @@ import pytest
 from starlette.websockets import WebSocketDisconnect
 from websockets.frames import Opcode
 
-from recipes.r06_benchmarking import benchmark_websocket
 from recipes.workbench.judging import (
     Client,
     LiveClient,
@@ -229,6 +228,8 @@ def test_ctrl_c_with_a_client_that_does_not_read(client: LiveClient) -> None:
 def test_the_script(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from recipes.r06_benchmarking import benchmark_websocket
+
     lines = Path(benchmark_websocket.__file__).read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 120
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -241,6 +242,8 @@ def test_the_script(
 
 
 def test_the_script_notices_a_taken_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    from recipes.r06_benchmarking import benchmark_websocket
+
     with socket.create_server(("127.0.0.1", 0)) as taken:
         monkeypatch.setattr(benchmark_websocket, "ADDRESS", taken.getsockname())
         with pytest.raises(RuntimeError, match="is its port taken"):
@@ -390,14 +393,6 @@ def heard(session: Session, count: int) -> Iterator[str]:
 
 
 @pytest.mark.live
-@pytest.mark.task(
-    "Everybody gets everything, in order",
-    hints=[
-        "put() appends, run() takes from the other end and sends.",
-        "An asyncio.Queue does both: put_nowait() and await get().",
-        "One task for each client keeps the order; a task for each text does not.",
-    ],
-)
 def test_in_order(client: LiveClient) -> None:
     with (
         client.websocket_connect("/chatroom/bob") as bob,
@@ -412,13 +407,6 @@ def test_in_order(client: LiveClient) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.task(
-    "Nobody waits for a client that does not read",
-    hints=[
-        "put() is no coroutine: it cannot wait.",
-        "The task of the client that does not read waits, and nobody else.",
-    ],
-)
 def test_nobody_waits(client: LiveClient) -> None:
     with (
         client.raw("/chatroom/deaf", window=4096),
@@ -430,13 +418,6 @@ def test_nobody_waits(client: LiveClient) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.task(
-    "Who reads again in time finds everything, in order, and stays",
-    hints=[
-        "Up to `limit` texts wait. None is left out, be it new or old.",
-        "Only with `limit` texts waiting is a client too slow.",
-    ],
-)
 def test_back_in_time(client: LiveClient) -> None:
     with (
         client.raw("/chatroom/slow", window=4096) as slow,
@@ -449,14 +430,6 @@ def test_back_in_time(client: LiveClient) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.task(
-    "Who reads again too late finds a part, without a gap, and then 1013 `Too slow`",
-    hints=[
-        "With `limit` texts waiting, put() sets evicted, and takes nothing more.",
-        "run() looks at evicted before each send, and closes.",
-        "What waited may be dropped. What is sent must have no gap.",
-    ],
-)
 def test_too_late(client: LiveClient) -> None:
     with (
         client.websocket_connect("/chatroom/bob") as bob,

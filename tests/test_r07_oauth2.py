@@ -14,7 +14,6 @@ from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 from websockets.frames import Opcode
 
-from recipes.r07_oauth2 import main, tokens, users
 from recipes.workbench.judging import Client, LiveClient, closed, masked
 from recipes.workbench.servers.server import AppServer, StartError
 
@@ -111,6 +110,8 @@ def test_wrong_credentials(client: Client, stage: str) -> None:
 
 
 def test_an_unknown_user_costs_as_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    from recipes.r07_oauth2 import users
+
     checked = []
 
     class Counting:
@@ -186,6 +187,8 @@ def part(value: object) -> str:
 
 
 def claims(**changes: Any) -> dict[str, Any]:
+    from recipes.r07_oauth2 import tokens
+
     now = time.time()
     right = {"sub": "johndoe", "aud": tokens.AUDIENCE, "iat": now, "exp": now + 60}
     return {k: v for k, v in (right | changes).items() if v is not None}
@@ -290,6 +293,8 @@ def test_a_ticket_that_comes_late(client: LiveClient) -> None:
 
 
 def test_late_tickets_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    from recipes.r07_oauth2 import tokens
+
     monkeypatch.setattr(tokens, "_tickets", {})
     monkeypatch.setattr(tokens, "TICKET_SECONDS", 0)
     for _ in range(10):
@@ -298,6 +303,8 @@ def test_late_tickets_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_user_who_is_deleted_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    from recipes.r07_oauth2 import tokens, users
+
     token = tokens.create_token("janedoe")
     session = tokens.read_token(token)
     assert session is not None
@@ -363,6 +370,8 @@ def test_a_secret_must_be_long_enough() -> None:
 @pytest.mark.live
 @pytest.mark.settings(JWT_SECRET="")
 def test_without_a_secret_each_process_has_its_own(client: LiveClient) -> None:
+    from recipes.r07_oauth2 import tokens
+
     token = token_of(client)
     assert tokens.read_token(token) is None
     mine = bearer(tokens.create_token("johndoe"))
@@ -370,6 +379,8 @@ def test_without_a_secret_each_process_has_its_own(client: LiveClient) -> None:
 
 
 def test_random_headers_open_nothing() -> None:
+    from recipes.r07_oauth2 import tokens
+
     pytest.importorskip(
         "hypothesis", reason="random headers are tried with tests/requirements.txt"
     )
@@ -410,6 +421,8 @@ def test_random_headers_open_nothing() -> None:
 
 async def handshake(header: str) -> list[Message]:
     """What the app answers to a handshake with this `Authorization`."""
+    from recipes.r07_oauth2 import main
+
     answers: list[Message] = []
 
     async def receive() -> Message:
@@ -464,14 +477,6 @@ def visitor(client: Client, cookie: str | None, origin: str = "") -> dict[str, s
     return headers | ({"Cookie": f"chatroomtoken={cookie}"} if cookie else {})
 
 
-@pytest.mark.task(
-    "A login sets the cookie (HttpOnly, SameSite=Lax) and redirects (303) to /chat",
-    hints=[
-        "RedirectResponse takes a status; set_cookie() is a method of the response.",
-        "authenticate() checks the password, create_token() makes the value.",
-        "set_cookie(COOKIE, …, httponly=True, samesite='lax')",
-    ],
-)
 def test_login(client: Client) -> None:
     answer = log_in(client)
     assert answer.status_code == 303
@@ -486,14 +491,6 @@ def test_login(client: Client) -> None:
     assert claims["exp"] > time.time()
 
 
-@pytest.mark.task(
-    "Wrong credentials: HTTP 400, the login page again with an error, and no cookie",
-    hints=[
-        "authenticate() says whether name and password belong together.",
-        "login_page() takes an error and a status.",
-        "Pass on what came as next: who mistyped still wants to go there.",
-    ],
-)
 def test_wrong_login(client: Client) -> None:
     wrong = [{"password": "secret2"}, {"username": "nobody"}, {"password": ""}]
     for change in wrong:
@@ -505,13 +502,6 @@ def test_wrong_login(client: Client) -> None:
     assert client.post("/login", content=UTF7, headers=FORM).status_code == 400
 
 
-@pytest.mark.task(
-    "The chat page is for who has a valid cookie; others go to /login?next=/chat",
-    hints=[
-        "An HTTPConnection has cookies, a dict.",
-        "read_token() gives a Session, or None for a token that is no good.",
-    ],
-)
 def test_chat_page(client: Client) -> None:
     cookie = cookie_of(client, username="janedoe", password="secret2")
     answer = page(client, cookie)
@@ -527,13 +517,6 @@ def test_chat_page(client: Client) -> None:
         assert answer.headers.get("Location") == "/login?next=/chat"
 
 
-@pytest.mark.task(
-    "The cookie opens the socket; without a valid one: HTTP 401",
-    hints=[
-        "A WebSocket is an HTTPConnection, too.",
-        "The same function finds the user for the page and for the socket.",
-    ],
-)
 def test_socket(client: Client) -> None:
     john = visitor(client, cookie_of(client))
     jane = visitor(client, cookie_of(client, username="janedoe", password="secret2"))
@@ -552,13 +535,6 @@ def test_socket(client: Client) -> None:
 
 @pytest.mark.live
 @pytest.mark.settings(TOKEN_SECONDS=1.5)
-@pytest.mark.task(
-    "Socket and page end with the token: 1008 `Token expired`, then 303 to the login",
-    hints=[
-        "The given chat ends when the Session says so. Where does that come from?",
-        "read_token() knows when the token expires.",
-    ],
-)
 def test_the_token_expires(client: LiveClient) -> None:
     cookie = cookie_of(client)
     headers = visitor(client, cookie)
@@ -569,15 +545,6 @@ def test_the_token_expires(client: LiveClient) -> None:
     assert refusal(client, "/chat/ws", headers).status_code == 401
 
 
-@pytest.mark.task(
-    "A page of another origin cannot open the socket: HTTP 403, cookie or not",
-    level="more",
-    hints=[
-        "A browser sends the page's scheme, host and port as the header Origin.",
-        "Compare it whole with your own: the scheme, and the header Host.",
-        'websocket.url.scheme is "ws" or "wss"; an Origin has "http" or "https".',
-    ],
-)
 def test_foreign_origin(client: Client) -> None:
     cookie = cookie_of(client)
     own = own_origin(client)
@@ -598,14 +565,6 @@ def test_foreign_origin(client: Client) -> None:
     assert refusal(client, "/chat/ws", headers).status_code == 403
 
 
-@pytest.mark.task(
-    "A logout deletes the cookie and redirects (303) to /login",
-    level="more",
-    hints=[
-        "delete_cookie() is a method of the response, as set_cookie() is.",
-        "Deleting is setting it with a time that is over.",
-    ],
-)
 def test_logout(client: Client) -> None:
     client.cookies.clear()
     client.post("/login", data=USER, follow_redirects=False)
@@ -634,15 +593,6 @@ ELSEWHERE = [
 ]
 
 
-@pytest.mark.task(
-    "After the login `next` leads to a page of this host, else to /chat",
-    level="stretch",
-    hints=[
-        "What does a path of this host begin with, and what with it is another host?",
-        "Browsers read a backslash as a slash, and drop tabs and newlines.",
-        "Say what is allowed, not what is forbidden: one slash, then anything but …",
-    ],
-)
 def test_next_stays_here(client: Client) -> None:
     for target in ("/chat", "/chat?room=1&x=a+b", "/login?next=/chat", "/", "/a//b"):
         assert log_in(client, target).headers.get("Location") == target

@@ -11,6 +11,7 @@ import pytest
 from recipes.workbench import catalog
 from recipes.workbench.exercises import judge
 from recipes.workbench.exercises.judge import Verdict
+from recipes.workbench.tasks import tasks
 
 RECIPES = catalog.recipes()
 MUTANTS = [
@@ -57,7 +58,7 @@ def failed(verdicts: list[Verdict]) -> set[str]:
 @pytest.mark.parametrize(("recipe", "file"), MUTANTS)
 def test_mutant_fails_what_it_names(recipe: str, file: Path, judged: Judged) -> None:
     verdicts = judged[file].result()
-    every = {task.name for task in judge.tasks(recipe)}
+    every = {task.name for task in tasks(recipe)}
     assert failed(verdicts) == (every if file.stem == "starter" else named(file))
 
 
@@ -65,7 +66,7 @@ def test_mutant_fails_what_it_names(recipe: str, file: Path, judged: Judged) -> 
 def test_every_task_is_failed_by_a_mutant(recipe: str) -> None:
     files = (catalog.MUTANTS / recipe).glob("*.py")
     caught = {name for f in files if f.stem != "starter" for name in named(f)}
-    assert caught == {task.name for task in judge.tasks(recipe)}
+    assert caught == {task.name for task in tasks(recipe)}
 
 
 # The parts of a recipe
@@ -75,6 +76,7 @@ def test_every_task_is_failed_by_a_mutant(recipe: str) -> None:
 def test_no_part_is_missing(recipe: str) -> None:
     parts = [catalog.RECIPES / recipe / name for name in ("README.md", "main.py")]
     parts += [catalog.RECIPES / recipe / name for name in ("client.py", "exercise.py")]
+    parts += [catalog.RECIPES / recipe / "tasks.toml"]
     parts += [catalog.starter(recipe), catalog.tests(recipe)]
     if catalog.SOLUTIONS.is_dir():
         parts += [catalog.solution(recipe)]
@@ -130,13 +132,23 @@ def test_suite_never_imports_an_answer(recipe: str) -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_tasks_have_titles_levels_and_hints(recipe: str) -> None:
-    tasks = judge.tasks(recipe)
-    assert tasks
-    for task in tasks:
-        assert task.title
-        assert task.level in {"core", "more", "stretch"}
-        assert len(task.hints) >= 2
+def test_suite_imports_no_recipe_before_its_tests_run(recipe: str) -> None:
+    """A recipe that is broken fails what is tested of it, and no task beside."""
+    text = catalog.tests(recipe).read_text(encoding="utf-8")
+    assert not re.search(r"^(from|import) recipes\.r\d", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_tasks_are_in_the_order_of_their_tests(recipe: str) -> None:
+    suite = ast.parse(catalog.tests(recipe).read_text(encoding="utf-8"))
+    tests = [node.name for node in suite.body if isinstance(node, ast.FunctionDef)]
+    named = {task.name for task in tasks(recipe)}
+    assert [task.name for task in tasks(recipe)] == [t for t in tests if t in named]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_tasks_have_several_hints(recipe: str) -> None:
+    assert [task.name for task in tasks(recipe) if len(task.hints) < 2] == []
 
 
 @with_solutions

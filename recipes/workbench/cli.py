@@ -160,9 +160,8 @@ def progress() -> None:
     with console.status("Judging your exercises…"):
         every = practice.progress()
     for each in every:
-        state = f"{each.done} of {each.total} tasks" if each.begun else "not begun"
         title = escape(catalog.title(each.recipe))
-        console.print(f"{each.recipe:20} {state:14} {title}")
+        console.print(f"{each.recipe:20} {escape(each.words):14} {title}")
     next_one = next((each.recipe for each in every if not each.passed), None)
     if next_one is None:
         console.print("\nAll exercises are passed.")

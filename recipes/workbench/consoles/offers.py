@@ -19,15 +19,15 @@ recipe's folder, if there is one:
     users = [{username = "johndoe", password = "secret"}]
 """
 
-import tomllib
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from recipes.workbench import catalog
 from recipes.workbench.consoles.exchange import TokenRequest
 from recipes.workbench.refusal import Refusal
+from recipes.workbench.toml import read_toml
 
 
 class Binary(BaseModel):
@@ -85,16 +85,7 @@ def offers(recipe: str) -> Offers:
     Raises Refusal: it is not as it should be.
     """
     file = catalog.RECIPES / recipe / "console.toml"
-    if not file.is_file():
-        return Offers()
-    try:
-        return Offers.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        where = ".".join(map(str, wrong["loc"]))
-        raise Refusal(f"{recipe}/console.toml, {where}: {wrong['msg']}.") from None
-    except (OSError, ValueError) as error:
-        raise Refusal(f"{recipe}/console.toml: {error}.") from None
+    return read_toml(file, Offers) if file.is_file() else Offers()
 
 
 def for_app(

@@ -11,7 +11,9 @@ from typing import Any
 
 from recipes.workbench import catalog
 from recipes.workbench.exercises import practice
-from recipes.workbench.exercises.judge import Begun, Judging, Task, Verdict, tasks
+from recipes.workbench.exercises.judge import Begun, Judging, Verdict
+from recipes.workbench.refusal import Refusal
+from recipes.workbench.tasks import Task, tasks
 
 
 class Exercise:
@@ -24,6 +26,7 @@ class Exercise:
         states: for each task's name waiting, running, passed or failed; none of
             these as long as nobody knows.
         failures: for the name of each task that has failed, the whole story.
+        trouble: why it has no tasks and cannot be judged; empty if it can.
     """
 
     def __init__(self, recipe: str, changed: Callable[[], None]) -> None:
@@ -33,6 +36,7 @@ class Exercise:
         self.tasks: list[Task] = []
         self.states: dict[str, str] = {}
         self.failures: dict[str, str] = {}
+        self.trouble = ""
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._round = 0
@@ -41,11 +45,16 @@ class Exercise:
     async def look(self) -> None:
         """Show what is known; judge what is begun and not known."""
         before = self._round
-        every = await asyncio.to_thread(tasks, self.recipe)
+        try:
+            every = await asyncio.to_thread(tasks, self.recipe)
+        except Refusal as refusal:
+            self._refused(refusal)
+            return
         known = await asyncio.to_thread(practice.remembered, self.recipe)
         if self.judging or self._round != before:
             return  # a save came first
         self.begun, self.tasks = practice.begun(self.recipe), every
+        self.trouble = ""
         self._forget()
         if known is not None:
             self._judged(known)
@@ -75,6 +84,8 @@ class Exercise:
         self._changed()
         try:
             await asyncio.to_thread(self._judge, number)
+        except Refusal as refusal:
+            self._refused(refusal)
         finally:
             self._round_is_over(number)
 
@@ -102,7 +113,7 @@ class Exercise:
         if number != self._round:
             running.cancel()
             return
-        self._running, self.tasks = running, running.tasks
+        self._running, self.tasks, self.trouble = running, running.tasks, ""
         self._forget("waiting")
         self._changed()
 
@@ -127,6 +138,11 @@ class Exercise:
             self.judging = False
             self._changed()
 
+    def _refused(self, refusal: Refusal) -> None:
+        self.tasks, self.trouble = [], str(refusal)
+        self._forget()
+        self._changed()
+
     def _judged(self, verdicts: list[Verdict]) -> None:
         for verdict in verdicts:
             self._note(verdict)
@@ -146,6 +162,7 @@ class Exercise:
         done = sum(state == "passed" for state in self.states.values())
         return {
             "tell": "exercise",
+            "trouble": self.trouble,
             "judging": self.judging,
             "begun": self.begun,
             "passed": bool(self.tasks) and done == len(self.tasks),

@@ -25,6 +25,7 @@ import psutil
 
 from recipes.workbench import catalog
 from recipes.workbench.servers.starting import JUDGING, Process, start
+from recipes.workbench.tasks import Task, tasks
 
 # Seconds for all the tasks of one exercise.
 JUDGE_TIMEOUT = 180.0
@@ -36,15 +37,6 @@ PAUSE = 0.02
 # Bytes: of all the news, and of what pytest says if it cannot run.
 MOST_TOLD = 16 * 2**20
 LONGEST_TROUBLE = 4_000
-
-
-class Task(NamedTuple):
-    """One task of an exercise, as the marker of its test describes it."""
-
-    name: str
-    title: str
-    level: str
-    hints: list[str]
 
 
 class Verdict(NamedTuple):
@@ -67,17 +59,6 @@ class Begun(NamedTuple):
 News = Begun | Verdict
 
 
-def tasks(recipe: str) -> list[Task]:
-    """The recipe's tasks, in the order of its test suite."""
-    module = catalog.load(f"tests.test_{recipe}", catalog.tests(recipe))
-    return [
-        Task(name, mark.args[0], mark.kwargs.get("level", "core"), mark.kwargs["hints"])
-        for name, test in vars(module).items()
-        for mark in getattr(test, "pytestmark", [])
-        if mark.name == "task"
-    ]
-
-
 class Judging:
     """A judging of `answers`/<recipe>/exercise.py, which runs from now on.
 
@@ -88,6 +69,8 @@ class Judging:
     Args:
         recipe: the recipe's folder name.
         answers: a folder with the layout of solutions/.
+
+    Raises Refusal: the recipe's `tasks.toml` is not as it should be.
 
     Attributes:
         tasks: the recipe's tasks, in their order.

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recipes.workbench import catalog
-from recipes.workbench.exercises.judge import Judging, Task, Verdict
+from recipes.workbench.exercises.judge import Judging, Verdict
+from recipes.workbench.refusal import Refusal
+from recipes.workbench.tasks import Task
 
 CACHE = catalog.ROOT / ".workbench_cache"
 # Answers that are judged at a time, for the progress.
@@ -47,17 +49,25 @@ class Hint(NamedTuple):
 class Progress(NamedTuple):
     """How far the exercise of a recipe is: `done` of `total` tasks are passed.
 
-    `begun` is False for the starter as it was given; `total` is 0 then.
+    `begun` is False for the starter as it was given; `total` is 0 then, as it is with
+    `trouble`, which is why it cannot be judged.
     """
 
     recipe: str
     begun: bool
     done: int = 0
     total: int = 0
+    trouble: str = ""
 
     @property
     def passed(self) -> bool:
-        return self.begun and self.done == self.total
+        return self.begun and not self.trouble and self.done == self.total
+
+    @property
+    def words(self) -> str:
+        """How far it is, as it is shown."""
+        judged = f"{self.done} of {self.total} tasks" if self.begun else "not begun"
+        return self.trouble or judged
 
 
 def begun(recipe: str) -> bool:
@@ -133,7 +143,10 @@ def progress_of(recipe: str) -> Progress:
     """How far the exercise of one recipe is."""
     if not begun(recipe):
         return Progress(recipe, begun=False)
-    verdicts = standing(recipe)
+    try:
+        verdicts = standing(recipe)
+    except Refusal as refusal:
+        return Progress(recipe, begun=True, trouble=str(refusal))
     done = sum(verdict.passed for verdict in verdicts)
     return Progress(recipe, True, done, len(verdicts))
 
@@ -250,16 +263,15 @@ def remembered(recipe: str) -> list[Verdict] | None:
 
 def verdict_from(kept: Any) -> Verdict:
     """Raises ValueError, TypeError or KeyError for what `remember` has not written."""
-    name, title, level, hints, failure = kept
-    texts = [name, title, level, failure, *hints]
-    if not isinstance(hints, list) or not all(isinstance(each, str) for each in texts):
+    task, failure = kept
+    if not isinstance(failure, str):
         raise TypeError
-    return Verdict(Task(name, title, level, hints), failure)
+    return Verdict(Task.model_validate(task), failure)
 
 
 def remember(recipe: str, key: str, verdicts: list[Verdict]) -> None:
     """Keep the verdicts for the state of the files that `key` stands for."""
-    told = [[*verdict.task, verdict.failure] for verdict in verdicts]
+    told = [[v.task.model_dump(by_alias=True), v.failure] for v in verdicts]
     text = json.dumps({"key": key, "verdicts": told}, indent=1)
     # Where nothing can be written, nothing is remembered.
     with contextlib.suppress(OSError):

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from recipes.workbench import catalog
-from recipes.workbench.judging.targets import is_task, judging
+from recipes.workbench.judging.targets import is_task, judging, recipe_of, tasks_of
+from recipes.workbench.refusal import Refusal
 from recipes.workbench.servers.starting import APPS, warm
 
 pytest_plugins = [
@@ -86,6 +87,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
+    try:
+        check_tasks(items)
+    except Refusal as refusal:
+        raise pytest.UsageError(str(refusal)) from None
     if judging(config):
         left_out = [item for item in items if not is_task(item)]
     elif not catalog.SOLUTIONS.is_dir():
@@ -94,3 +99,22 @@ def pytest_collection_modifyitems(
         left_out = []
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+def check_tasks(items: list[pytest.Item]) -> None:
+    """Raises Refusal: a task has no test, or one that is several."""
+    tests = [item for item in items if isinstance(item, pytest.Function)]
+    for path, item in {test.path: test for test in tests}.items():
+        tasks = tasks_of(recipe_of(item))
+        for task in tasks.task if tasks else []:
+            if not callable(getattr(item.module, task.name, None)):
+                raise Refusal(
+                    f"{recipe_of(item)}/tasks.toml names {task.name}, but there is no "
+                    f"such test in {path.name}."
+                )
+    for item in filter(is_task, tests):
+        if hasattr(item, "callspec") and item.callspec.params.keys() - {"client"}:
+            raise Refusal(
+                f"{item.path.name}: {item.originalname} is a task, and has parameters; "
+                "a task is one test."
+            )

@@ -11,7 +11,7 @@ from starlette.websockets import WebSocketDisconnect
 from recipes.workbench.judging.fixtures import BROKEN, crashes_of
 from recipes.workbench.judging.live import LiveClient
 from recipes.workbench.judging.session import Client, NothingCame
-from recipes.workbench.judging.targets import is_task, judging
+from recipes.workbench.judging.targets import judging, recipe_of, task_of, tasks_of
 from recipes.workbench.servers.server import in_a_line
 
 # Characters of a value in a failure.
@@ -91,19 +91,19 @@ CAUSES = {
 }
 
 
-def cause_of(story: list[str]) -> str | None:
+def cause_of(story: str) -> str | None:
     """What the story itself shows to be wrong."""
-    text = "\n".join(story)
-    found = (cause for sign, cause in CAUSES.items() if re.search(sign, text))
+    found = (cause for sign, cause in CAUSES.items() if re.search(sign, story))
     return next(found, None)
 
 
 def tell(item: pytest.Function, excinfo: pytest.ExceptionInfo[BaseException]) -> Told:
     """The whole story of a failed task: task, exchange, difference, crash, hint."""
-    mark = item.get_closest_marker("task")
-    assert mark is not None
+    task, tasks = task_of(item), tasks_of(recipe_of(item))
+    assert task is not None
+    assert tasks is not None
     what = in_words(excinfo)
-    story = [f"Task: {mark.args[0]}"]
+    story = [f"Task: {task.title}"]
     client = item.funcargs.get("client")
     if isinstance(client, Client):
         if settings := item.get_closest_marker("settings"):
@@ -133,15 +133,13 @@ def tell(item: pytest.Function, excinfo: pytest.ExceptionInfo[BaseException]) ->
                 story += ["", f"Your app printed: {forgotten[0]}"]
     else:
         story += ["", *what.splitlines()]
-    hints = mark.kwargs.get("hints")
-    if hints and BROKEN not in item.stash:
-        recipe = item.path.stem.removeprefix("test_")
-        look = (
-            "Look at that first." if "\nYour app raised" in "\n".join(story) else None
-        )
-        story += ["", f"Hint: {cause_of(story) or look or hints[0]}"]
+    if BROKEN not in item.stash:
+        text = "\n".join(story)
+        look = "Look at that first." if "\nYour app raised" in text else None
+        hint = tasks.hint_for(task, text) or cause_of(text) or look or task.hints[0]
+        story += ["", f"Hint: {hint}"]
         if item.config.getoption("mine"):
-            story += [f"More: python -m recipes hint {recipe} 2"]
+            story += [f"More: python -m recipes hint {recipe_of(item)} 2"]
     told = Told("\n".join(story))
     told.line = " ".join(line.strip() for line in what.splitlines())
     return told
@@ -153,12 +151,9 @@ def pytest_runtest_makereport(
 ) -> Iterator[None]:
     """Tell a failed task in full; the report and `--junitxml` carry its text."""
     report: pytest.TestReport = yield  # type: ignore[assignment]
-    if isinstance(item, pytest.Function) and is_task(item):
-        mark = item.get_closest_marker("task")
-        assert mark is not None
-        level = mark.kwargs.get("level", "core")
+    if isinstance(item, pytest.Function) and (task := task_of(item)) is not None:
         if call.when == "call":
-            item.user_properties += [("task", mark.args[0]), ("level", level)]
+            item.user_properties += [("task", task.title), ("level", task.level)]
             report.user_properties = item.user_properties
         if report.failed and call.excinfo is not None:
             report.longrepr = tell(item, call.excinfo)

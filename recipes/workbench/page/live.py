@@ -307,12 +307,11 @@ class Page:
         async def tell(recipe: str) -> None:
             progress = await self._workbench.progress(recipe)
             waiting.discard(recipe)
-            words = f"{progress.done} of {progress.total} tasks"
             self._answer(
                 {
                     "tell": "progress",
                     "recipe": recipe,
-                    "state": words if progress.begun else "not begun",
+                    "state": progress.words,
                     "passed": progress.done,
                     "total": progress.total,
                 }

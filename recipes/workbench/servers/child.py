@@ -16,7 +16,7 @@ When that pipe closes, the child ends at once: nothing outlives whoever started 
 """
 
 import asyncio
-import importlib
+import importlib.util
 import json
 import logging
 import os
@@ -78,17 +78,30 @@ def own_line(trace: TracebackType | None, file: str) -> int | None:
 
 def describe(error: BaseException, file: str) -> Report:
     """An exception as a report: its class, its text and where in `file` it arose."""
-    line = error.lineno if isinstance(error, SyntaxError) else None
+    kind, line = type(error).__name__, own_line(error.__traceback__, file)
+    if isinstance(error, SyntaxError) and os.path.isfile(error.filename or ""):
+        line = error.lineno
+        if not os.path.samefile(str(error.filename), file or os.devnull):
+            kind += f" in {os.path.basename(str(error.filename))}"
     try:
         message = error.msg if isinstance(error, SyntaxError) else str(error)
     except Exception:  # an exception of the app's own may fail at this, too
         message = "(its text cannot be had)"
     return {
-        "kind": type(error).__name__,
+        "kind": kind,
         "message": message[:LONGEST],
-        "line": line or own_line(error.__traceback__, file),
+        "line": line,
         "traceback": "".join(traceback.format_exception(error))[-LONGEST:],
     }
+
+
+def file_of(name: str) -> str:
+    """The file of a module that could not be loaded; empty if there is none."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return ""
+    return spec.origin or "" if spec else ""
 
 
 def leads_there(file: str) -> bool:
@@ -208,7 +221,7 @@ def main(name: str, file: str = "", port: str = "0") -> None:
         report("failed", kind="SystemExit", message=str(error.code), line=None)
         return
     except BaseException as error:
-        described = describe(error, file)
+        described = describe(error, file or file_of(name))
         print_from_the_app(error)
         report("failed", **described)
         return

@@ -19,7 +19,8 @@ function sure(title, text, yes) {
   });
 }
 
-function words({ judging, begun, done, tasks }) {
+function words({ trouble, judging, begun, done, tasks }) {
+  if (trouble) return trouble;
   if (!tasks.length) return judging ? "Judging…" : "Reading the tasks…";
   const score = `${done} of ${tasks.length} tasks passed`;
   if (judging) return `Judging… ${score} so far.`;

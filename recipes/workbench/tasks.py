@@ -1,0 +1,79 @@
+"""The tasks of the exercises, as `tasks.toml` in a recipe's folder tells them.
+
+    [[task]]
+    test = "test_greets_by_name"    its test in tests/test_<recipe>.py
+    title = "A client at /ws/{name} is greeted"
+    level = "core"                  core, more or stretch; without it core
+    hints = ["a nudge", "more", "nearly the answer"]
+
+    [[symptom]]
+    task = "test_greets_by_name"    without it: any task of the recipe
+    seen = "refused with HTTP 403"  a regular expression, searched in the told failure
+    say = "One plain sentence that mends the mistake."
+
+The tasks stand in the order of their tests. To read them imports neither the tests nor
+the recipe, either of which may be broken.
+"""
+
+import re
+from collections import Counter
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from recipes.workbench import catalog
+from recipes.workbench.toml import read_toml
+
+
+class Task(BaseModel):
+    """A task of an exercise. The hints go from a nudge to nearly the answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str = Field(alias="test", pattern=r"^test_\w+$")
+    title: str = Field(min_length=1)
+    level: Literal["core", "more", "stretch"] = "core"
+    hints: list[str] = Field(min_length=1)
+
+
+class Symptom(BaseModel):
+    """What is `seen` in a failure, and what a good teacher says then."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    task: str | None = None
+    seen: re.Pattern[str]
+    say: str = Field(min_length=1)
+
+
+class Tasks(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="forbid")
+    task: list[Task] = Field(min_length=1)
+    symptom: list[Symptom] = []
+
+    @model_validator(mode="after")
+    def _names_are_known_and_single(self) -> Self:
+        names = Counter(task.name for task in self.task)
+        if twice := [name for name, times in names.items() if times > 1]:
+            raise ValueError(f"{twice[0]} is named by two tasks")
+        for symptom in self.symptom:
+            if symptom.task is not None and symptom.task not in names:
+                raise ValueError(f"a symptom is of {symptom.task}, which is no task")
+        return self
+
+    def hint_for(self, task: Task, failure: str) -> str | None:
+        """What the first symptom says that is seen in a failure of the task."""
+        for symptom in self.symptom:
+            if symptom.task in {None, task.name} and symptom.seen.search(failure):
+                return symptom.say
+        return None
+
+
+def read(recipe: str) -> Tasks:
+    """What a recipe's `tasks.toml` says. Raises Refusal: it is not as it should be."""
+    return read_toml(catalog.RECIPES / recipe / "tasks.toml", Tasks)
+
+
+def tasks(recipe: str) -> list[Task]:
+    """The recipe's tasks, in their order. Raises Refusal, as `read` does."""
+    return read(recipe).task
