@@ -34,7 +34,7 @@ def copy_of_the_workbook(folder: Path) -> Path:
     leave_out = shutil.ignore_patterns(".*", "__pycache__", "exercise_before_reset_*")
     shutil.copytree(catalog.ROOT, copy, ignore=leave_out)
     for recipe in catalog.recipes():
-        starter = copy / "tests" / "mutants" / recipe / "starter.py"
+        starter = copy / "tests" / "starters" / recipe / "exercise.py"
         shutil.copy(starter, copy / "recipes" / recipe / "exercise.py")
     return copy
 

@@ -235,8 +235,8 @@ def test_news_come_while_a_later_task_runs(tmp_path: Path, lines: Lines) -> None
         assert not judging.trouble
 
 
-def test_news_tell_why_a_task_failed() -> None:
-    with Judging(RECIPE, catalog.MUTANTS) as judging:
+def test_news_tell_why_a_task_failed(tmp_path: Path) -> None:
+    with Judging(RECIPE, tmp_path) as judging:
         told = list(judging)
         assert [verdict.task for verdict in told] == tasks(RECIPE)
         assert all("There is no" in verdict.failure for verdict in told)

@@ -35,7 +35,7 @@ def workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             shutil.copytree(folder, tmp_path / folder.name, ignore=leave_out)
     for name in ("pyproject.toml", "requirements.txt"):
         shutil.copy(catalog.ROOT / name, tmp_path / name)
-    for name in ("RECIPES", "TESTS", "SOLUTIONS", "MUTANTS"):
+    for name in ("RECIPES", "TESTS", "SOLUTIONS", "STARTERS"):
         place = tmp_path / getattr(catalog, name).relative_to(catalog.ROOT)
         monkeypatch.setattr(catalog, name, place)
     monkeypatch.setattr(catalog, "ROOT", tmp_path)

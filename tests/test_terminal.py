@@ -42,7 +42,7 @@ def workbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def untouched(workbook: Path) -> None:
     """Each test begins with the starter of recipe 1."""
-    starter = workbook / "tests" / "mutants" / "r01_setup" / "starter.py"
+    starter = workbook / "tests" / "starters" / "r01_setup" / "exercise.py"
     shutil.copy(starter, workbook / "recipes" / "r01_setup" / "exercise.py")
 
 

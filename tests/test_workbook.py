@@ -1,6 +1,7 @@
 """What keeps the workbook whole: all parts there, tasks proved by wrong answers."""
 
 import ast
+import contextlib
 import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,61 +13,132 @@ from recipes.workbench import catalog
 from recipes.workbench.exercises import judge
 from recipes.workbench.exercises.judge import Verdict
 from recipes.workbench.tasks import tasks
+from tests.answers import (
+    RIGHT_ANSWERS,
+    Edit,
+    Wrong,
+    code_of,
+    edited,
+    right_answers,
+    wrong_answers,
+)
 
 RECIPES = catalog.recipes()
-MUTANTS = [
+WRONG = [
+    pytest.param(recipe, wrong, id=f"{recipe}-{wrong.name}")
+    for recipe in RECIPES
+    for wrong in wrong_answers(recipe)
+]
+RIGHT = [
     pytest.param(recipe, file, id=f"{recipe}-{file.stem}")
     for recipe in RECIPES
-    for file in sorted((catalog.MUTANTS / recipe).glob("*.py"))
+    for file in right_answers(recipe)
 ]
 # Judging an answer is mostly waiting, for a server or for what does not come.
 SIDE_BY_SIDE = 4
-# A students' edition has none.
+# A students' edition has none, and no wrong answers.
 with_solutions = pytest.mark.skipif(
     not catalog.SOLUTIONS.is_dir(), reason="this is tested where solutions/ is"
 )
 
-Judged = dict[Path, Future[list[Verdict]]]
+
+class Gate:
+    """Judges the code that is handed in, in the background."""
+
+    def __init__(self, pool: ThreadPoolExecutor, folder: Path) -> None:
+        self.pool, self.folder = pool, folder
+        self.judged: dict[tuple[str, str], Future[list[Verdict]]] = {}
+
+    def hand_in(self, recipe: str, code: str) -> None:
+        file = self.folder / f"{len(self.judged)}.py"
+        file.write_text(code, encoding="utf-8")
+        verdicts = self.pool.submit(judge.judge_file, recipe, file)
+        self.judged[recipe, code] = verdicts
+
+    def failures(self, recipe: str, code: str) -> dict[str, str]:
+        """The tasks that it fails, with what is told of each."""
+        verdicts = self.judged[recipe, code].result()
+        return {v.task.name: v.failure for v in verdicts if not v.passed}
 
 
 @pytest.fixture(scope="module")
-def judged() -> Iterator[Judged]:
-    """The verdicts of every mutant, to come."""
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        yield {
-            param.values[1]: pool.submit(judge.judge_file, *param.values)  # type: ignore[arg-type, misc]
-            for param in MUTANTS
-        }
-
-
-def named(file: Path) -> set[str]:
-    """The tasks that a mutant's first line says it fails."""
-    with file.open(encoding="utf-8") as lines:
-        first = next(lines)
-    match = re.fullmatch(r"# fails: (.+)\n", first)
-    assert match, f"{file} must begin with a line `# fails: task_a, task_b`"
-    return set(match[1].split(", "))
-
-
-def failed(verdicts: list[Verdict]) -> set[str]:
-    return {verdict.task.name for verdict in verdicts if not verdict.passed}
+        gate = Gate(pool, tmp_path_factory.mktemp("answers"))
+        for recipe in RECIPES:
+            for file in [catalog.starter(recipe), *right_answers(recipe)]:
+                gate.hand_in(recipe, file.read_text(encoding="utf-8"))
+            for wrong in wrong_answers(recipe):
+                # One that cannot be made fails its own test below.
+                with contextlib.suppress(ValueError):
+                    gate.hand_in(recipe, code_of(recipe, wrong))
+        yield gate
 
 
 # The two-way gate; that every solution passes is shown by the recipes' own suites.
 
 
-@pytest.mark.parametrize(("recipe", "file"), MUTANTS)
-def test_mutant_fails_what_it_names(recipe: str, file: Path, judged: Judged) -> None:
-    verdicts = judged[file].result()
-    every = {task.name for task in tasks(recipe)}
-    assert failed(verdicts) == (every if file.stem == "starter" else named(file))
-
-
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_every_task_is_failed_by_a_mutant(recipe: str) -> None:
-    files = (catalog.MUTANTS / recipe).glob("*.py")
-    caught = {name for f in files if f.stem != "starter" for name in named(f)}
+def test_starter_fails_every_task(recipe: str, gate: Gate) -> None:
+    starter = catalog.starter(recipe).read_text(encoding="utf-8")
+    names = {task.name for task in tasks(recipe)}
+    assert gate.failures(recipe, starter).keys() == names
+
+
+@with_solutions
+@pytest.mark.parametrize(("recipe", "wrong"), WRONG)
+def test_wrong_answer_fails_what_it_names(
+    recipe: str, wrong: Wrong, gate: Gate
+) -> None:
+    failures = gate.failures(recipe, code_of(recipe, wrong))
+    assert failures.keys() == set(wrong.fails)
+    for failure in failures.values():
+        assert wrong.told in failure
+
+
+@with_solutions
+@pytest.mark.parametrize(("recipe", "file"), RIGHT)
+def test_right_answer_passes(recipe: str, file: Path, gate: Gate) -> None:
+    assert gate.failures(recipe, file.read_text(encoding="utf-8")) == {}
+
+
+@with_solutions
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_task_is_failed_by_a_wrong_answer(recipe: str) -> None:
+    caught = {name for wrong in wrong_answers(recipe) for name in wrong.fails}
     assert caught == {task.name for task in tasks(recipe)}
+
+
+# How wrong answers are made
+
+APP = "accept()\nsend()\nsend()\nclose()\n"
+
+
+def wrong_answer(*edits: tuple[str, str]) -> Wrong:
+    made = [Edit(old=old, new=new) for old, new in edits]
+    return Wrong(name="hasty", mistake="In haste.", fails=["test_x"], edit=made)
+
+
+def test_edits_are_made_in_the_reference() -> None:
+    """Not in what the other edits have made of it."""
+    wrong = wrong_answer(("close()", "accept()"), ("accept()\n", ""))
+    assert edited("r01_setup", wrong, APP) == "send()\nsend()\naccept()\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "problem"),
+    [
+        ("wait()", "edit 2 fits nowhere in the reference"),
+        ("send()", "edit 2 fits 2 times in the reference"),
+        ("accept()\nsend()\ns", "edit 2 lies over another edit"),
+    ],
+)
+def test_edit_that_does_not_fit(old: str, problem: str) -> None:
+    wrong = wrong_answer(("accept()", "pass"), (old, ""))
+    with pytest.raises(ValueError, match="r01_setup, wrong answer hasty: ") as caught:
+        edited("r01_setup", wrong, APP)
+    assert problem in str(caught.value)
+    assert old in str(caught.value)
 
 
 # The parts of a recipe
@@ -85,8 +157,9 @@ def test_no_part_is_missing(recipe: str) -> None:
 
 
 def test_no_part_is_left_over() -> None:
-    homes = [catalog.SOLUTIONS, catalog.MUTANTS]
+    homes = [catalog.SOLUTIONS, catalog.STARTERS, RIGHT_ANSWERS]
     found = {path.name for home in homes for path in home.glob("[!_]*")}
+    found |= {path.stem for path in catalog.WRONG_ANSWERS.glob("*.toml")}
     found |= {path.stem for path in catalog.NOTEBOOKS.glob("*.ipynb")}
     found |= {path.stem[5:] for path in catalog.TESTS.glob("test_r[0-9]*.py")}
     assert found == set(RECIPES)

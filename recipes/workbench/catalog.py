@@ -12,7 +12,8 @@ RECIPES = ROOT / "recipes"
 SOLUTIONS = ROOT / "solutions"
 TESTS = ROOT / "tests"
 NOTEBOOKS = ROOT / "notebooks"
-MUTANTS = TESTS / "mutants"
+STARTERS = TESTS / "starters"
+WRONG_ANSWERS = TESTS / "wrong_answers"
 
 
 def recipes() -> list[str]:
@@ -62,7 +63,7 @@ def solution(recipe: str) -> Path:
 
 def starter(recipe: str) -> Path:
     """The exercise as it was given."""
-    return MUTANTS / recipe / "starter.py"
+    return STARTERS / recipe / "exercise.py"
 
 
 def tests(recipe: str) -> Path:

@@ -1,0 +1,106 @@
+"""The answers that prove the tasks: wrong ones, as edits to the reference.
+
+A file of `tests/wrong_answers/` holds those of a recipe:
+
+    [[wrong]]
+    name = "no_reason"
+    mistake = "One sentence that says it."
+    fails = ["test_says_bye"]  # these tasks and no others
+    told = "…"                 # optional: words in each of these failures
+    [[wrong.edit]]             # one or more
+    old = 'close(code=1000, reason="Bye!")'
+    new = 'close()'
+"""
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from recipes.workbench import catalog
+
+RIGHT_ANSWERS = catalog.TESTS / "right_answers"
+
+
+class Edit(BaseModel):
+    """A change of the reference: `old` stands there exactly once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    old: str = Field(min_length=1)
+    new: str
+
+
+class Wrong(BaseModel):
+    """An answer with one mistake, and what must become of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(pattern=r"^\w+$")
+    mistake: str = Field(min_length=1)
+    fails: list[str] = Field(min_length=1)
+    told: str = ""
+    edit: list[Edit] = Field(min_length=1)
+
+
+class WrongAnswers(BaseModel):
+    """The file of a recipe."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    wrong: list[Wrong] = Field(min_length=1)
+
+
+def wrong_answers(recipe: str) -> list[Wrong]:
+    """The recipe's wrong answers; none in a students' edition.
+
+    Raises:
+        ValueError: the file is no TOML or not of this form.
+    """
+    file = catalog.WRONG_ANSWERS / f"{recipe}.toml"
+    if not file.is_file():
+        return []
+    return WrongAnswers(**tomllib.loads(file.read_text(encoding="utf-8"))).wrong
+
+
+def code_of(recipe: str, wrong: Wrong) -> str:
+    """The Python code of a wrong answer. Raises what `edited` does."""
+    reference = catalog.solution(recipe).read_text(encoding="utf-8")
+    return edited(recipe, wrong, reference)
+
+
+def edited(recipe: str, wrong: Wrong, reference: str) -> str:
+    """The reference with the edits of a wrong answer made.
+
+    Each edit is looked for in the reference itself, not in what the others made of it.
+
+    Raises:
+        ValueError: an edit fits nowhere, or in more than one place, or lies over
+            another one. It names recipe, answer and edit.
+    """
+    spans: list[tuple[int, int, str]] = []
+    for number, edit in enumerate(wrong.edit, start=1):
+        found = reference.count(edit.old)
+        start = reference.find(edit.old)
+        end = start + len(edit.old)
+        if found == 0:
+            problem = "fits nowhere in the reference"
+        elif found > 1:
+            problem = f"fits {found} times in the reference"
+        elif any(start < other_end and other < end for other, other_end, _ in spans):
+            problem = "lies over another edit"
+        else:
+            spans.append((start, end, edit.new))
+            continue
+        raise ValueError(
+            f"{recipe}, wrong answer {wrong.name}: edit {number} {problem}:\n{edit.old}"
+        )
+    code = reference
+    for start, end, new in sorted(spans, reverse=True):
+        code = code[:start] + new + code[end:]
+    return code
+
+
+def right_answers(recipe: str) -> list[Path]:
+    """The recipe's right answers of other styles than the reference."""
+    return sorted((RIGHT_ANSWERS / recipe).glob("*.py"))
