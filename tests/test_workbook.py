@@ -12,6 +12,7 @@ import pytest
 from recipes.workbench import catalog
 from recipes.workbench.exercises import judge
 from recipes.workbench.exercises.judge import Verdict
+from recipes.workbench.servers.starting import JUDGING, warm
 from recipes.workbench.tasks import tasks
 from tests.answers import (
     RIGHT_ANSWERS,
@@ -63,7 +64,7 @@ class Gate:
 
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+    with warm(JUDGING), ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         gate = Gate(pool, tmp_path_factory.mktemp("answers"))
         for recipe in RECIPES:
             for file in [catalog.starter(recipe), *right_answers(recipe)]:

@@ -24,6 +24,10 @@ from recipes.workbench.servers.server import AppServer, Crash
 if TYPE_CHECKING:
     from recipes.workbench.judging.raw import RawSession
 
+# Seconds for an app that the last wait was in vain for. Many tasks fail so together,
+# and a learner waits for the verdict on each.
+SHORT_PATIENCE = 0.4
+
 
 class LiveClient(Client):
     """TestClient's calls against a server in a child process."""
@@ -150,14 +154,27 @@ class LiveSession(Session):
             pass  # as with TestClient: a message after the close is lost
 
     def receive(self) -> Message:
+        server = self.client.server
         try:
-            message = self._message(self.connection.recv(timeout=PATIENCE))
+            message = self._message(self._recv())
         except TimeoutError:
+            server.silent = True
             raise NothingCame from None
         except ConnectionClosed as closed:
             message = closing(closed.rcvd)
+        server.silent = False
         self.note_message("server:", message)
         return message
+
+    def _recv(self) -> str | bytes:
+        """Wait PATIENCE seconds; less for an app that was silent before and rests."""
+        server = self.client.server
+        if server.silent:
+            with contextlib.suppress(TimeoutError):
+                return self.connection.recv(timeout=SHORT_PATIENCE)
+            if not server.busy:
+                raise TimeoutError
+        return self.connection.recv(timeout=PATIENCE)
 
     @staticmethod
     def _message(data: str | bytes) -> Message:

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import NoneType
 from typing import IO, Any, NamedTuple
 
+import psutil
+
 from recipes.workbench.catalog import ROOT
 from recipes.workbench.servers.starting import APPS, start
 
@@ -111,6 +113,8 @@ class AppServer:
         self.file = file
         self.label = file.name if file else name
         self.reports: list[dict[str, Any]] = []
+        # Whether the last that waited for a message of it did so in vain.
+        self.silent = False
         self.output: deque[str] = deque(maxlen=MOST_PRINTED)
         self._news = threading.Condition()
         self._reports_ended = False
@@ -273,6 +277,14 @@ class AppServer:
     def alive(self) -> bool:
         """Whether the process is still there."""
         return self._process.poll() is None
+
+    @property
+    def busy(self) -> bool:
+        """Whether it computes, or would if the machine had a moment for it."""
+        with contextlib.suppress(psutil.Error):
+            state: str = psutil.Process(self._process.pid).status()
+            return state not in {psutil.STATUS_SLEEPING, psutil.STATUS_IDLE}
+        return False
 
     def stop(self, timeout: float = STOP_TIMEOUT) -> bool:
         """Shut down as Ctrl-C does; False if that took too long and it was killed."""
