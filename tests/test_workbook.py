@@ -1,17 +1,14 @@
 """What keeps the workbook whole: all parts there, tasks proved by wrong answers."""
 
 import ast
-import contextlib
 import re
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from recipes.workbench import catalog
 from recipes.workbench.exercises import judge
-from recipes.workbench.exercises.judge import Verdict
 from recipes.workbench.servers.starting import JUDGING, warm
 from recipes.workbench.tasks import tasks
 from tests.answers import (
@@ -35,72 +32,60 @@ RIGHT = [
     for recipe in RECIPES
     for file in right_answers(recipe)
 ]
-# Judging an answer is mostly waiting, for a server or for what does not come.
-SIDE_BY_SIDE = 4
 # A students' edition has none, and no wrong answers.
 with_solutions = pytest.mark.skipif(
     not catalog.SOLUTIONS.is_dir(), reason="this is tested where solutions/ is"
 )
 
 
-class Gate:
-    """Judges the code that is handed in, in the background."""
-
-    def __init__(self, pool: ThreadPoolExecutor, folder: Path) -> None:
-        self.pool, self.folder = pool, folder
-        self.judged: dict[tuple[str, str], Future[list[Verdict]]] = {}
-
-    def hand_in(self, recipe: str, code: str) -> None:
-        file = self.folder / f"{len(self.judged)}.py"
-        file.write_text(code, encoding="utf-8")
-        verdicts = self.pool.submit(judge.judge_file, recipe, file)
-        self.judged[recipe, code] = verdicts
-
-    def failures(self, recipe: str, code: str) -> dict[str, str]:
-        """The tasks that it fails, with what is told of each."""
-        verdicts = self.judged[recipe, code].result()
-        return {v.task.name: v.failure for v in verdicts if not v.passed}
-
-
 @pytest.fixture(scope="module")
-def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    with warm(JUDGING), ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        gate = Gate(pool, tmp_path_factory.mktemp("answers"))
-        for recipe in RECIPES:
-            for file in [catalog.starter(recipe), *right_answers(recipe)]:
-                gate.hand_in(recipe, file.read_text(encoding="utf-8"))
-            for wrong in wrong_answers(recipe):
-                # One that cannot be made fails its own test below.
-                with contextlib.suppress(ValueError):
-                    gate.hand_in(recipe, code_of(recipe, wrong))
-        yield gate
+def warm_pytest() -> Iterator[None]:
+    """A judging takes a quarter of the time where pytest is forked, too."""
+    with warm(JUDGING):
+        yield
+
+
+def failures(recipe: str, file: Path) -> dict[str, str]:
+    """The tasks that an answer fails, with what is told of each."""
+    verdicts = judge.judge_file(recipe, file)
+    return {v.task.name: v.failure for v in verdicts if not v.passed}
 
 
 # The two-way gate; that every solution passes is shown by the recipes' own suites.
 
 
+gate = pytest.mark.usefixtures("warm_pytest")
+
+
+@gate
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_starter_fails_every_task(recipe: str, gate: Gate) -> None:
-    starter = catalog.starter(recipe).read_text(encoding="utf-8")
+def test_starter_fails_every_task(recipe: str) -> None:
     names = {task.name for task in tasks(recipe)}
-    assert gate.failures(recipe, starter).keys() == names
+    assert failures(recipe, catalog.starter(recipe)).keys() == names
 
 
+@gate
+@pytest.mark.slow
 @with_solutions
 @pytest.mark.parametrize(("recipe", "wrong"), WRONG)
 def test_wrong_answer_fails_what_it_names(
-    recipe: str, wrong: Wrong, gate: Gate
+    recipe: str, wrong: Wrong, tmp_path: Path
 ) -> None:
-    failures = gate.failures(recipe, code_of(recipe, wrong))
-    assert failures.keys() == set(wrong.fails)
-    for failure in failures.values():
+    answer = tmp_path / "exercise.py"
+    answer.write_text(code_of(recipe, wrong), encoding="utf-8")
+    told = failures(recipe, answer)
+    assert told.keys() == set(wrong.fails)
+    for failure in told.values():
         assert wrong.told in failure
 
 
+@gate
+@pytest.mark.slow
 @with_solutions
 @pytest.mark.parametrize(("recipe", "file"), RIGHT)
-def test_right_answer_passes(recipe: str, file: Path, gate: Gate) -> None:
-    assert gate.failures(recipe, file.read_text(encoding="utf-8")) == {}
+def test_right_answer_passes(recipe: str, file: Path) -> None:
+    assert failures(recipe, file) == {}
 
 
 @with_solutions

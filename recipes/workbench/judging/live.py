@@ -2,8 +2,8 @@
 
 import contextlib
 import socket
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from starlette.testclient import WebSocketDenialResponse
 from starlette.types import Message
@@ -23,6 +23,8 @@ from recipes.workbench.servers.server import AppServer, Crash
 
 if TYPE_CHECKING:
     from recipes.workbench.judging.raw import RawSession
+
+Received = TypeVar("Received")
 
 # Seconds for an app that the last wait was in vain for. Many tasks fail so together,
 # and a learner waits for the verdict on each.
@@ -167,14 +169,21 @@ class LiveSession(Session):
         return message
 
     def _recv(self) -> str | bytes:
-        """Wait PATIENCE seconds; less for an app that was silent before and rests."""
+        return self.patiently(lambda wait: self.connection.recv(timeout=wait))
+
+    def patiently(self, receive: Callable[[float], Received]) -> Received:
+        """Wait PATIENCE seconds; less for an app that was silent before and rests.
+
+        Args:
+            receive: waits for so many seconds, or raises TimeoutError.
+        """
         server = self.client.server
         if server.silent:
             with contextlib.suppress(TimeoutError):
-                return self.connection.recv(timeout=SHORT_PATIENCE)
+                return receive(SHORT_PATIENCE)
             if not server.busy:
                 raise TimeoutError
-        return self.connection.recv(timeout=PATIENCE)
+        return receive(PATIENCE)
 
     @staticmethod
     def _message(data: str | bytes) -> Message:

@@ -69,10 +69,11 @@ class RawSession(LiveSession):
         """The next thing that came, or None at the end of the connection."""
         while (event := next(self._events, None)) is None:
             try:
-                data = self.socket.recv(65_536)
+                data = self.patiently(self._read)
             except ConnectionResetError:
                 data = b""
             except TimeoutError:
+                self.client.server.silent = True
                 raise NothingCame from None
             if not data:
                 return None
@@ -80,6 +81,13 @@ class RawSession(LiveSession):
             self._flush()
             self._events = iter(self.protocol.events_received())
         return event
+
+    def _read(self, wait: float) -> bytes:
+        self.socket.settimeout(wait)
+        try:
+            return self.socket.recv(65_536)
+        finally:
+            self.socket.settimeout(PATIENCE)
 
     def receive(self) -> Message:
         """The next message or close; pings and pongs are passed over."""
@@ -94,6 +102,7 @@ class RawSession(LiveSession):
         return self._noted(closing(None))
 
     def _noted(self, message: Message) -> Message:
+        self.client.server.silent = False
         self.note_message("server:", message)
         return message
 
