@@ -1,6 +1,8 @@
 """`python -m recipes`, tried on a copy of the workbook, since it changes exercises."""
 
+import ast
 import contextlib
+import json
 import os
 import queue
 import re
@@ -256,18 +258,65 @@ def test_progress_where_nothing_can_be_written(workbook: Path) -> None:
         cache.unlink()
 
 
-def test_students_edition(workbook: Path, tmp_path: Path) -> None:
-    edition = tmp_path / "edition"
-    leave_out = shutil.ignore_patterns("solutions", "__pycache__")
+@pytest.fixture(scope="module")
+def edition(workbook: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A students' edition, with untouched exercises."""
+    edition = tmp_path_factory.mktemp("students") / "edition"
+    leave_out = shutil.ignore_patterns(
+        "solutions", "wrong_answers", "right_answers", "__pycache__"
+    )
     shutil.copytree(workbook, edition, ignore=leave_out)
-    suite = "tests/test_r01_setup.py"
+    for recipe in catalog.recipes():
+        shutil.copy(
+            catalog.starter(recipe), edition / "recipes" / recipe / "exercise.py"
+        )
+    return edition
+
+
+def run_pytest(edition: Path, *arguments: str) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--mine", "-q", suite],
+        [sys.executable, "-m", "pytest", "-q", *arguments],
         cwd=edition,
         capture_output=True,
         encoding="utf-8",
         timeout=BOUND,
     )
-    assert done.returncode == 1
-    assert "2 failed" in done.stdout
+    return done.returncode, done.stdout
+
+
+def test_students_edition(edition: Path) -> None:
+    status, said = run_pytest(edition, "--mine", "tests/test_r01_setup.py")
+    assert status == 1
+    assert "2 failed" in said
     assert run(edition, "solution", "r01")[0] == 1
+
+
+def test_students_edition_passes_its_own_suite(edition: Path) -> None:
+    suites = ["tests/test_r01_setup.py", "tests/test_workbook.py"]
+    # Judging all the starters takes long, and is the same here as there.
+    status, said = run_pytest(edition, *suites, "-k", "not starter")
+    assert status == 0, said
+
+
+@with_solutions
+@pytest.mark.parametrize("recipe", catalog.recipes())
+def test_students_edition_holds_no_answer(recipe: str, edition: Path) -> None:
+    """No file has all the lines that lead from the starter to the reference."""
+    given = code_lines(catalog.starter(recipe))
+    answer = code_lines(catalog.solution(recipe)) - given
+    assert answer
+    for file in edition.rglob("*"):
+        if file.is_file():
+            text = file.read_text(encoding="utf-8", errors="replace")
+            if file.suffix == ".ipynb":
+                cells = json.loads(text)["cells"]
+                text = "\n".join("".join(cell["source"]) for cell in cells)
+            assert not answer <= {line.strip() for line in text.splitlines()}, file
+
+
+def code_lines(file: Path) -> set[str]:
+    """The lines of its code, without docstring and comments."""
+    text = file.read_text(encoding="utf-8")
+    docstring = ast.parse(text).body[0]
+    lines = [line.strip() for line in text.splitlines()[docstring.end_lineno :]]
+    return {line for line in lines if line and not line.startswith("#")}
