@@ -233,7 +233,12 @@ def test_bad_calls_have_an_answer(live: Live) -> None:
 
 
 def test_pages_hold_nothing_foreign(started: Started) -> None:
-    for path in ("/", "/readme", *(f"/{recipe}" for recipe in catalog.recipes())):
+    recipes = catalog.recipes()
+    paths = ["/", *render.TEXTS, *(f"/{recipe}" for recipe in recipes)]
+    paths += [
+        f"/{r}/more" for r in recipes if (catalog.RECIPES / r / "more.md").exists()
+    ]
+    for path in paths:
         answer = started.get(path)
         assert answer.status_code == 200
         policy = answer.headers["content-security-policy"]
@@ -698,14 +703,25 @@ def test_offers_are_for_sockets_that_there_are(recipe: str) -> None:
     assert offered == there
 
 
-def test_readmes_are_rendered_whole() -> None:
+def test_texts_are_rendered_whole() -> None:
     for recipe in catalog.recipes():
-        html = render.readme(f"recipes/{recipe}")
+        html = render.text(f"recipes/{recipe}/README.md")
         assert 'id="how-to-do-it"' in html
         assert 'class="code"' in html
         for target in re.findall('href="#?([^"]*)"', html):
             assert target.startswith(("/", "http")), target
-    assert '<a href="/r01_setup">' in render.readme("")
+    assert '<a href="/r01_setup">' in render.text("README.md")
+    assert '<a href="/readme#start-here">' in render.text("SYMPTOMS.md")
+    assert '<a href="/contributing">' in render.text("tests/README.md")
+    # A link within a page stays there.
+    assert '<a href="#in-tests">' in render.text("SYMPTOMS.md")
+
+
+def test_no_more_than_there_is(started: Started) -> None:
+    assert started.get("/r99_none/more").status_code == 404
+    for recipe in catalog.recipes():
+        there = (catalog.RECIPES / recipe / "more.md").is_file()
+        assert started.get(f"/{recipe}/more").status_code == (200 if there else 404)
 
 
 def test_markdown_cannot_bring_script() -> None:

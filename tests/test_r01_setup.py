@@ -55,6 +55,45 @@ def test_subprotocol_that_nobody_chose(client: LiveClient) -> None:
         assert websocket.receive_text() == "Welcome to the chat room!"
 
 
+# Beside the way
+
+
+@pytest.mark.module("events")
+def test_server_sent_events(client: Client) -> None:
+    answer = client.get("/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.text.splitlines() == [
+        "data: Welcome to the chat room!",
+        "id: 1",
+        "",
+        "data: Nobody can answer here.",
+        "id: 2",
+        "",
+    ]
+
+
+@pytest.mark.module("routes")
+@pytest.mark.parametrize(
+    ("path", "text"), [("/api/ws", "from the router"), ("/class", "from the class")]
+)
+def test_routes_of_sockets(client: Client, path: str, text: str) -> None:
+    with client.websocket_connect(path) as websocket:
+        assert websocket.receive_text() == text
+        assert websocket.receive()["code"] == 1000
+
+
+@pytest.mark.live
+@pytest.mark.module("routes")
+@pytest.mark.parametrize("path", ["/ws", "/late"])
+def test_prefix_and_mount_hide_routes(client: LiveClient, path: str) -> None:
+    with (
+        pytest.raises(WebSocketDisconnect) as refused,
+        client.websocket_connect(path),
+    ):
+        pass
+    assert refused.value.status_code == 403  # type: ignore[attr-defined]
+
+
 # The exercise
 
 

@@ -72,15 +72,45 @@ def test_binary_where_text_is_expected_crashes(client: Client) -> None:
     assert client.crashes.pop().kind == "KeyError"
 
 
-def test_text_that_is_no_json_crashes(client: Client) -> None:
+@pytest.mark.parametrize(
+    ("text", "crash"),
+    [
+        ("{not json", "JSONDecodeError"),
+        ("[" * 60_000, "RecursionError"),
+        ("1" * 5_000, "ValueError"),
+    ],
+)
+def test_json_that_crashes(client: Client, text: str, crash: str) -> None:
     with client.websocket_connect("/ws/json") as websocket:
-        websocket.send_text("{not json")
+        websocket.send_text(text)
         assert websocket.receive() == {
             "type": "websocket.close",
             "code": 1006,
             "reason": "",
         }
-    assert client.crashes.pop().kind == "JSONDecodeError"
+    assert client.crashes.pop().kind == crash
+
+
+@pytest.mark.live  # TestClient does not encode what is sent
+def test_half_a_surrogate_pair_crashes(client: LiveClient) -> None:
+    with client.websocket_connect("/ws/json") as websocket:
+        websocket.send_text('"\\ud800"')
+        assert websocket.receive()["code"] == 1006
+    assert client.crashes.pop().kind == "UnicodeEncodeError"
+
+
+def test_nan_is_answered_with_what_is_no_json(client: Client) -> None:
+    with client.websocket_connect("/ws/json") as websocket:
+        websocket.send_text("NaN")
+        assert websocket.receive_text() == '{"received":NaN}'
+
+
+def test_newline_in_a_text_makes_a_second_line(client: Client) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        websocket.receive_text()
+        websocket.send_text("hi\nINFO: all is well")
+        websocket.receive_text()
+    assert client.log == [("INFO", "Message received: hi\nINFO: all is well")]
 
 
 @pytest.mark.live

@@ -1,10 +1,15 @@
 """Recipe 3: every end of a connection; its exercise counts and times out."""
 
+import asyncio
+import logging
 import time
 
 import pytest
+from fastapi import FastAPI
+from starlette.types import Message, Scope
 from websockets.frames import Opcode
 
+from recipes.r03_disconnects import main, ticks
 from recipes.workbench.judging import Client, LiveClient, masked
 
 BY_CLIENT = ("WARNING", "Connection closed by the client")
@@ -109,7 +114,76 @@ def test_shutdown(client: LiveClient) -> None:
     assert client.log == [BY_SERVER]
 
 
+class Line:
+    """A connection as ASGI has it: what comes in, and a send that fails at some point.
+
+    The server's own clock decides when a send meets the end of a connection. Here a
+    test does.
+    """
+
+    def __init__(self, path: str, *events: Message, error: Exception) -> None:
+        self.scope: Scope = {"type": "websocket", "path": path, "headers": []}
+        self.scope |= {"query_string": b"", "subprotocols": []}
+        self.events = [{"type": "websocket.connect"}, *events]
+        self.error = error
+
+    async def receive(self) -> Message:
+        return self.events.pop(0) if self.events else await asyncio.Future()
+
+    async def send(self, message: Message) -> None:
+        # The end has come, and the handler has not received it yet.
+        if message["type"] == "websocket.send" and message["text"] != WELCOME:
+            raise self.error
+
+    def run(self, app: FastAPI) -> None:
+        asyncio.run(asyncio.wait_for(app(self.scope, self.receive, self.send), 5))
+
+
+WELCOME = "Welcome to the chat room!"
+GONE, CLOSED = OSError(), RuntimeError("after sending 'websocket.close'")
+
+
+@pytest.mark.parametrize("error", [GONE, CLOSED])
+@pytest.mark.parametrize(
+    ("code", "by"), [(1009, BY_SERVER), (1012, BY_SERVER), (4001, BY_CLIENT)]
+)
+def test_the_reason_is_known_although_the_send_failed(
+    error: Exception, code: int, by: tuple[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="uvicorn")
+    Line(
+        "/ws",
+        {"type": "websocket.receive", "text": "Hello!"},
+        {"type": "websocket.receive", "text": "came before the end"},
+        {"type": "websocket.disconnect", "code": code},
+        error=error,
+    ).run(main.app)
+    assert [record[1:] for record in caplog.record_tuples] == [
+        (logging.INFO, "Message received: Hello!"),
+        (logging.INFO, "Message received: came before the end"),
+        (logging.WARNING, by[1]),
+    ]
+
+
 # Pushing while receiving
+
+
+@pytest.mark.parametrize("error", [GONE, CLOSED])
+def test_a_push_that_meets_the_end_ends_the_handler(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ticks, "TICK_SECONDS", 0)
+    Line("/ws/ticks", error=error).run(ticks.app)
+
+
+def test_a_defect_of_the_pusher_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def push(websocket: object) -> None:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    monkeypatch.setattr(ticks, "push_ticks", push)
+    with pytest.raises(ExceptionGroup) as raised:
+        Line("/ws/ticks", error=GONE).run(ticks.app)
+    assert raised.group_contains(RuntimeError, match="changed size")
 
 
 @pytest.mark.module("ticks")
@@ -155,6 +229,63 @@ def test_ticks_end_at_shutdown(client: LiveClient) -> None:
     with client.websocket_connect("/ws/ticks") as websocket:
         websocket.receive_text()
         assert client.shut_down()
+
+
+# Beside the way
+
+
+@pytest.mark.live
+@pytest.mark.module("demo_blocking")
+@pytest.mark.parametrize(
+    ("path", "waits"), [("/blocking", True), ("/in-a-thread", False)]
+)
+def test_blocking_holds_up_the_neighbours(
+    client: LiveClient, path: str, waits: bool
+) -> None:
+    with (
+        client.websocket_connect(path) as busy,
+        client.websocket_connect("/echo") as neighbour,
+    ):
+        busy.send_text("please work")
+        assert busy.receive_text() == "working"
+        asked = time.monotonic()
+        neighbour.send_text("Hello!")
+        assert neighbour.receive_text() == "Hello!"
+        assert (time.monotonic() - asked > 0.8) == waits
+        assert busy.receive_text() == "done"
+
+
+@pytest.mark.module("notify")
+@pytest.mark.parametrize("path", ["/tell", "/tell-from-a-thread"])
+def test_a_route_tells_open_sockets(client: Client, path: str) -> None:
+    def tell() -> int:
+        answer = client.post(path, json={"text": "Tea!"})
+        return int(answer.json()["told"])
+
+    assert tell() == 0
+    with client.websocket_connect("/ws") as first:
+        with client.websocket_connect("/ws") as second:
+            assert tell() == 2
+            assert second.receive_text() == "Tea!"
+        first.send_bytes(b"whatever comes is passed over")
+        assert tell() == 1
+        assert [first.receive_text(), first.receive_text()] == ["Tea!", "Tea!"]
+    assert tell() == 0
+
+
+@pytest.mark.live
+@pytest.mark.module("notify")
+def test_one_that_does_not_read_costs_the_others_nothing(client: LiveClient) -> None:
+    with (
+        client.raw("/ws", window=4096),
+        client.websocket_connect("/ws") as other,
+    ):
+        told = 2
+        while told == 2:
+            answer = client.post("/tell", json={"text": 100_000 * "x"})
+            told = answer.json()["told"]
+            assert other.receive_text() == 100_000 * "x"
+        assert told == 1
 
 
 # The exercise

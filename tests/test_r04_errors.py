@@ -171,6 +171,77 @@ def test_401_after_accept(client: LiveClient, path: str, crash: str) -> None:
     assert crash in client.crashes.pop().kind
 
 
+# Beside the way
+
+
+@pytest.mark.module("dependencies")
+def test_parameters_of_a_socket(client: Client) -> None:
+    headers = {"User-Agent": "suite/1.0", "Cookie": "theme=dark"}
+    with client.websocket_connect("/rooms/tea?since=3", headers=headers) as websocket:
+        assert websocket.receive_json() == ["tea", 3, "suite", "dark"]
+        # It is held for as long as the connection lasts.
+        assert client.log == [("INFO", "Session opened")]
+    assert client.log[-1] == ("INFO", "Session given back")
+
+
+@pytest.mark.live
+@pytest.mark.module("dependencies")
+@pytest.mark.parametrize(
+    ("path", "status"), [("/rooms/tea?since=x", 403), ("/private", 401)]
+)
+def test_dependencies_refuse(client: LiveClient, path: str, status: int) -> None:
+    with pytest.raises(WebSocketDisconnect) as refused, client.websocket_connect(path):
+        pass
+    assert refused.value.status_code == status  # type: ignore[attr-defined]
+
+
+@pytest.mark.module("dependencies")
+def test_http_bearer_takes_sockets(client: Client) -> None:
+    with client.websocket_connect("/private", headers=dict(KNOWN)) as websocket:
+        assert websocket.receive_text() == "Your token is me"
+        assert websocket.receive() == closed(1000)
+
+
+@pytest.mark.module("messages")
+def test_several_types_of_message(client: Client) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        websocket.send_json({"type": "say", "text": "hi"})
+        assert websocket.receive_json() == {"type": "said", "text": "hi"}
+        websocket.send_json({"type": "move", "x": 1, "y": 2})
+        assert websocket.receive_json() == {"type": "moved", "x": 1, "y": 2}
+        for text in (*WRONG[:6], '{"type": "fly"}', *WRONG[9:12]):
+            websocket.send_text(text)
+            answer = websocket.receive_json()
+            assert answer["type"] == "error"
+            assert 1 <= len(answer["detail"]) <= 200
+        websocket.send_bytes(b"")
+        assert websocket.receive() == closed(1003, "Text only")
+
+
+@pytest.mark.live
+@pytest.mark.module("demo_unseen")
+def test_http_middleware_and_handlers_see_no_sockets(client: LiveClient) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        assert websocket.receive() == closed(1006)
+    assert client.crashes.pop().kind == "ValueError"
+    assert client.log == []
+    assert client.get("/fail").status_code == 500
+    assert [text for _, text in client.log] == [
+        "The middleware saw /fail",
+        "The exception handler saw ValueError('of the route')",
+    ]
+
+
+@pytest.mark.crash_ok("ValueError")  # it is logged, with its traceback
+@pytest.mark.module("last_resort")
+def test_a_last_resort_closes_with_1011(client: Client) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        assert websocket.receive() == closed(1011, "Internal error")
+    [(level, text)] = client.log
+    assert level == "ERROR"
+    assert text.startswith("The handler of /ws failed")
+
+
 # The exercise
 
 

@@ -1,12 +1,12 @@
-"""READMEs are true: code is quoted, commands run, output is what they print.
+"""Texts are true: code is quoted, commands run, output is what they print.
 
-In a recipe's README a `python` block is a run of lines of one of its files or of its
-test suite. A `console` block is run: lines after `$ ` are commands, lines after `> `
-are typed into the last one, the others are its output, `...` stands for any lines.
-A server runs until the next one starts. A `console` block without a command is what
-the server's terminal showed, and `^C` in it stops the server. A client that waits to be
-typed to, shown by a last line `>`, goes on running; the block that begins with `>` is
-what it printed then. Ports are the system's; the README says 8000.
+In a recipe's text, README.md or more.md, a `python` block is a run of lines of one of
+its files or of its test suite. A `console` block is run: lines after `$ ` are commands,
+lines after `> ` are typed into the last one, the others are its output, `...` stands
+for any lines. A server runs until the next one starts. A `console` block without a
+command is what the server's terminal showed, and `^C` in it stops the server. A client
+that waits to be typed to, shown by a last line `>`, goes on running; the block that
+begins with `>` is what it printed then. Ports are the system's; the text says 8000.
 """
 
 import contextlib
@@ -24,21 +24,32 @@ from pathlib import Path
 import pytest
 
 from recipes.workbench import catalog
+from recipes.workbench.page import render
 
 markdown_it = pytest.importorskip(
     "markdown_it", reason="READMEs are checked with tests/requirements.txt installed"
 )
 
-READMES = [catalog.RECIPES / recipe / "README.md" for recipe in catalog.recipes()]
-EVERY = [catalog.ROOT / "README.md", *READMES]
+READMES = [
+    text
+    for recipe in catalog.recipes()
+    for text in sorted((catalog.RECIPES / recipe).glob("*.md"))
+]
+EVERY = [catalog.ROOT / name for name in render.TEXTS.values()] + READMES
 # Seconds for a command, and for a server to say what it should.
 BOUND = 20.0
 
 # As in `SEND_TIMEOUT=1 uvicorn …`.
 SETTINGS = r"(?:[A-Z_]+=\S+ )*"
 
-each_readme = pytest.mark.parametrize("readme", READMES, ids=lambda p: p.parent.name)
-each_markdown = pytest.mark.parametrize("readme", EVERY, ids=lambda p: p.parent.name)
+
+def name(text: Path) -> str:
+    """How a text is called in the list of tests."""
+    return text.relative_to(catalog.ROOT).with_suffix("").as_posix()
+
+
+each_readme = pytest.mark.parametrize("readme", READMES, ids=name)
+each_markdown = pytest.mark.parametrize("readme", EVERY, ids=name)
 
 
 def blocks(readme: Path, kind: str) -> list[list[str]]:
@@ -81,6 +92,21 @@ def test_links_lead_somewhere(readme: Path) -> None:
         assert file.exists(), target
         if anchor:
             assert anchor in anchors(file), target
+
+
+def test_no_text_is_left_out() -> None:
+    """Each is checked here, and the page shows it."""
+    there = set(catalog.ROOT.glob("*.md"))
+    there |= set(catalog.RECIPES.rglob("*.md"))
+    there |= set(catalog.TESTS.rglob("*.md"))
+    assert there == set(EVERY)
+    for text in EVERY:
+        path = text.relative_to(catalog.ROOT).as_posix()
+        assert render.place("", path), f"the page has no place for {path}"
+
+
+def test_root_readme_can_be_read_to_its_end() -> None:
+    assert len((catalog.ROOT / "README.md").read_text("utf-8").splitlines()) <= 130
 
 
 def anchors(file: Path) -> set[str]:

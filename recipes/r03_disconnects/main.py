@@ -12,10 +12,20 @@ app = FastAPI(title="Handling connections and disconnections")
 CLOSED_BY_SERVER = {1009, 1012}
 
 
+async def receive_text(websocket: WebSocket) -> str:
+    # websocket.receive_text() refuses to work once a send has failed. receive() goes
+    # on: it gives what had come before the end, and then the end, with its code.
+    message = await websocket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message["code"], message.get("reason"))
+    return str(message["text"])
+
+
 async def reply(websocket: WebSocket, text: str) -> None:
-    # uvicorn raises RuntimeError for a send after its own close. The next receive
-    # raises WebSocketDisconnect with the reason, so there is nothing to do here.
-    with suppress(RuntimeError):
+    # A send fails once the connection is over, and cannot say why: it raises
+    # WebSocketDisconnect with 1006, whatever the end was, or RuntimeError if the server
+    # has closed. The next receive gives the reason, so there is nothing to do here.
+    with suppress(WebSocketDisconnect, RuntimeError):
         await websocket.send_text(text)
 
 
@@ -25,7 +35,7 @@ async def chat(websocket: WebSocket) -> None:
     try:
         await reply(websocket, "Welcome to the chat room!")
         while True:
-            text = await websocket.receive_text()
+            text = await receive_text(websocket)
             logger.info("Message received: %s", text)
             if text == "disconnect":
                 logger.warning("Disconnecting...")

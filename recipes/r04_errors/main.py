@@ -32,7 +32,8 @@ async def receive_text_only(websocket: WebSocket) -> str:
 
 
 async def reply(websocket: WebSocket, text: str) -> None:
-    with suppress(RuntimeError):  # uvicorn has closed; the next receive says why
+    # It fails once the connection is over; why, only the next receive can say.
+    with suppress(WebSocketDisconnect, RuntimeError):
         await websocket.send_text(text)
 
 

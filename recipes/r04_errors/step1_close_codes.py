@@ -9,8 +9,16 @@ logger = logging.getLogger("uvicorn")
 app = FastAPI(title="Close codes")
 
 
+async def receive_text(websocket: WebSocket) -> str:
+    message = await websocket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message["code"], message.get("reason"))
+    return str(message["text"])
+
+
 async def reply(websocket: WebSocket, text: str) -> None:
-    with suppress(RuntimeError):  # uvicorn has closed; the next receive says why
+    # It fails once the connection is over; why, only the next receive can say.
+    with suppress(WebSocketDisconnect, RuntimeError):
         await websocket.send_text(text)
 
 
@@ -23,7 +31,7 @@ async def chat(websocket: WebSocket) -> None:
     try:
         await reply(websocket, "Welcome to the chat room!")
         while True:
-            text = await websocket.receive_text()
+            text = await receive_text(websocket)
             logger.info("Message received: %s", text)
             if text == "disconnect":
                 logger.warning("Disconnecting...")

@@ -1,5 +1,9 @@
-"""A real browser: Chromium, driven by Playwright."""
+"""A real browser: Chromium, driven by Playwright.
 
+To see it at work, set SLOW_MOTION to the milliseconds that each step shall take.
+"""
+
+import os
 import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -18,6 +22,8 @@ FLAGS = [
 ]
 # Milliseconds for whatever a page should show.
 PATIENCE = 10_000
+# Milliseconds for each step in a window that can be watched; no window without it.
+SLOW_MOTION = float(os.environ.get("SLOW_MOTION") or 0)
 
 
 # Not for the session: while Playwright runs, no other event loop can in this thread.
@@ -29,7 +35,12 @@ def browser() -> Iterator["Browser"]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path=path,
+            args=FLAGS,
+            headless=not SLOW_MOTION,
+            slow_mo=SLOW_MOTION,
+        )
         yield browser
         browser.close()
 

@@ -50,8 +50,12 @@ def create_app(port: int, allow_remote: bool = False) -> FastAPI:
         return show(request, "contents.html", recipes=recipes, recipe="")
 
     @app.get("/readme")
-    def readme(request: Request) -> HTMLResponse:
-        return show(request, "readme.html", text=render.readme(""), recipe="")
+    @app.get("/symptoms")
+    @app.get("/teaching")
+    @app.get("/contributing")
+    def text(request: Request) -> HTMLResponse:
+        name = render.TEXTS[request.url.path]
+        return show(request, "text.html", text=render.text(name), recipe="")
 
     @app.get("/code.css")
     def code_css() -> Response:
@@ -66,13 +70,23 @@ def create_app(port: int, allow_remote: bool = False) -> FastAPI:
             "recipe.html",
             recipe=recipe,
             title=catalog.title(recipe),
-            text=render.readme(f"recipes/{recipe}"),
+            text=render.text(f"recipes/{recipe}/README.md"),
             sources=render.sources(recipe),
             apps=apps(recipe),
             users=users(recipe),
             exercise=catalog.exercise(recipe).relative_to(catalog.ROOT).as_posix(),
             before=recipes[n - 1] if n else None,
             after=recipes[n + 1] if n + 1 < len(recipes) else None,
+        )
+
+    @app.get("/{recipe}/more")
+    def more(request: Request, recipe: str) -> HTMLResponse:
+        name = f"recipes/{known(recipe)}/more.md"
+        if not (catalog.ROOT / name).is_file():
+            raise HTTPException(404, f"There is no more.md in {recipe}.")
+        title = catalog.title(recipe)
+        return show(
+            request, "text.html", text=render.text(name), recipe=recipe, title=title
         )
 
     @app.get("/{recipe}/files/{name:path}")

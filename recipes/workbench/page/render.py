@@ -1,4 +1,4 @@
-"""Texts and code as HTML: READMEs with markdown-it-py, colours with Pygments."""
+"""Texts and code as HTML: texts with markdown-it-py, colours with Pygments."""
 
 import posixpath
 import re
@@ -22,6 +22,14 @@ Env = MutableMapping[str, Any]
 
 LINES = HtmlFormatter(nowrap=True)
 LIGHT, DARK = "xcode", "github-dark"
+
+# The texts beside the recipes, each with the path at which the page shows it.
+TEXTS = {
+    "/readme": "README.md",
+    "/symptoms": "SYMPTOMS.md",
+    "/teaching": "tests/README.md",
+    "/contributing": "CONTRIBUTING.md",
+}
 
 
 def styles() -> str:
@@ -63,10 +71,10 @@ def sources(recipe: str) -> list[str]:
     return sorted(kept, key=lambda n: (n.count("/"), order.get(n, 2), n))
 
 
-def readme(folder: str) -> str:
-    """A README as HTML: of a recipe, or of the workbook with an empty `folder`."""
-    text = (catalog.ROOT / folder / "README.md").read_text(encoding="utf-8")
-    return str(MARKDOWN.render(text, {"folder": folder}))
+def text(name: str) -> str:
+    """A text of the workbook as HTML; `name` is its path from the root."""
+    source = (catalog.ROOT / name).read_text(encoding="utf-8")
+    return str(MARKDOWN.render(source, {"folder": posixpath.dirname(name)}))
 
 
 def anchor(heading: str) -> str:
@@ -75,24 +83,27 @@ def anchor(heading: str) -> str:
 
 
 def place(folder: str, target: str) -> str:
-    """Where the page shows what a README links to; empty if it does not."""
+    """Where the page shows what a text links to; empty if it does not."""
     path, _, part = target.partition("#")
     part = f"#{part}" if part else ""
     if re.match(r"https?:", target) or not path:
         return target
     path = posixpath.normpath(posixpath.join(folder, path))
-    if path == "README.md":
-        return f"/readme{part}"
+    for page, text_of_it in TEXTS.items():
+        if path == text_of_it:
+            return f"{page}{part}"
     if (found := re.fullmatch(r"recipes/(r\d\d_\w+)/(.+)", path)) is None:
         return ""
     recipe, name = found.groups()
     if name == "README.md":
         return f"/{recipe}{part}"
+    if name == "more.md":
+        return f"/{recipe}/more{part}"
     return f"/{recipe}#file:{name}"
 
 
 class Renderer(RendererHTML):
-    """markdown-it-py's own, for a README whose folder stands in `env`."""
+    """markdown-it-py's own, for a text whose folder stands in `env`."""
 
     def fence(self, tokens: Sequence[Token], n: int, _: OptionsDict, env: Env) -> str:
         text, kind = tokens[n].content, tokens[n].info.strip()
