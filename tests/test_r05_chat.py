@@ -43,6 +43,9 @@ NOBODYS = [
     "\x1b[31mred",
     "a\u200bb",
     "a/b",
+    # What nobody sees, and what looks like the reserved names.
+    *("\u3164", "\u2800", "\uffa0", "bob\u3164", "system\u034f", "y\ufe0fou"),
+    *("ｓｙｓｔｅｍ", "ſystem", "Ⓨⓞⓤ", "sys\u00adtem", "\U000e0100system"),
 ]
 # Texts that end their sender's connection.
 TOO_LONG = "é" * 32_769

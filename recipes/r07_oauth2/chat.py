@@ -5,16 +5,15 @@ import logging
 import time
 from contextlib import suppress
 
-from fastapi import WebSocket, WebSocketDisconnect, WebSocketException, status
+from fastapi import WebSocket, WebSocketDisconnect, WebSocketException
 
 from recipes.r07_oauth2 import ws_manager
+from recipes.r07_oauth2.rules import printable, receive_text
 from recipes.r07_oauth2.tokens import Session
 from recipes.r07_oauth2.ws_manager import ConnectionManager, Message
 
 logger = logging.getLogger("uvicorn")
 manager = ConnectionManager()
-
-LONGEST_TEXT = 64 * 1024  # bytes of UTF-8
 
 
 async def chat(websocket: WebSocket, session: Session) -> None:
@@ -55,24 +54,6 @@ async def converse(websocket: WebSocket, username: str) -> None:
         await manager.broadcast({"sender": username, "message": text}, websocket)
         mine: Message = {"sender": "You", "message": text}
         await manager.send_personal_message(mine, websocket)
-
-
-async def receive_text(websocket: WebSocket) -> str:
-    message = await websocket.receive()
-    if message["type"] == "websocket.disconnect":
-        raise WebSocketDisconnect(message["code"], message.get("reason"))
-    text: str | None = message.get("text")
-    if text is None:
-        raise WebSocketException(status.WS_1003_UNSUPPORTED_DATA, "Text only")
-    if len(text.encode()) > LONGEST_TEXT:
-        raise WebSocketException(status.WS_1009_MESSAGE_TOO_BIG, "Too long a text")
-    return text
-
-
-def printable(text: str) -> str:
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
-    )
 
 
 async def close(websocket: WebSocket, code: int, reason: str) -> None:
