@@ -12,7 +12,7 @@ import json
 import socket
 import sys
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
@@ -56,11 +56,9 @@ async def talk(ada: ClientConnection) -> None:
 
 
 async def read_slowly(cy: ClientConnection) -> None:
-    try:
-        while True:
-            await asyncio.sleep(len(await cy.recv()) / 250_000)
-    except ConnectionClosed as end:
-        print("cy is closed with", end.rcvd)
+    with suppress(ConnectionClosed):  # it is let go
+        async for message in cy:
+            await asyncio.sleep(len(message) / 250_000)
 
 
 async def listen(bob: ClientConnection) -> None:
