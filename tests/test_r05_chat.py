@@ -1,27 +1,33 @@
 """Recipe 5: a chat that survives its members; its exercise has rooms."""
 
+import asyncio
 import json
 import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from subprocess import PIPE, Popen
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import pytest
 from markupsafe import escape
 from starlette.websockets import WebSocketDisconnect
+from websockets.exceptions import ConnectionClosed
 from websockets.frames import Opcode
 from websockets.sync.client import ClientConnection, connect
 
+from recipes.r05_chat import main
 from recipes.workbench.judging import (
     Client,
     LiveClient,
+    LiveSession,
     Session,
     a_room_of_twenty_loses_six,
     closed,
@@ -43,6 +49,9 @@ NOBODYS = [
     "\x1b[31mred",
     "a\u200bb",
     "a/b",
+    # What nobody sees, and what looks like the reserved names.
+    *("\u3164", "\u2800", "\uffa0", "bob\u3164", "system\u034f", "y\ufe0fou"),
+    *("ｓｙｓｔｅｍ", "ſystem", "Ⓨⓞⓤ", "sys\u00adtem", "\U000e0100system"),
 ]
 # Texts that end their sender's connection.
 TOO_LONG = "é" * 32_769
@@ -197,6 +206,105 @@ def test_who_does_not_read_is_let_go(client: LiveClient, stalled: int) -> None:
 
 
 @pytest.mark.live
+@pytest.mark.settings(SEND_TIMEOUT=1.5)
+def test_who_is_slow_again_and_again_is_let_go(client: LiveClient) -> None:
+    """It always reads in time, and yet costs the room SEND_TIMEOUT in all."""
+    with (
+        client.raw("/chatroom/cy", window=2**18) as cy,
+        client.websocket_connect("/chatroom/ada") as ada,
+    ):
+        assert isinstance(ada, LiveSession)
+        left, held_up, sent = False, 0, 0
+        while not left:
+            assert held_up < 6, "who is slow six times is still there"
+            sent += 1
+            ada.send_text(f"{sent} " + "x" * 8_000)
+            try:
+                echo = json.loads(ada.connection.recv(timeout=0.5))
+            except TimeoutError:
+                held_up += 1
+                while (message := cy.receive())["type"] == "websocket.send":
+                    if f'"{sent} x' in message["text"]:
+                        break
+                echo = ada.receive_json()
+            while echo["sender"] == "system":
+                left = left or echo == system("cy left the chat")
+                echo = ada.receive_json()
+        assert held_up >= 2
+        # The others have lost nothing, and wait no more.
+        assert echo == said("You", f"{sent} " + "x" * 8_000)
+        talk(ada, [], "ada", "still here")
+    assert ("WARNING", "cy is let go: it kept us waiting for 1.5 s") in client.log
+
+
+@pytest.mark.live
+def test_thousands_at_once(client: LiveClient) -> None:
+    """Who sends them keeps the others neither from speaking nor from hearing."""
+    texts = 3_000
+    with ExitStack() as stack:
+        flood = stack.enter_context(client.raw("/chatroom/flood"))
+        readers = [
+            stack.enter_context(client.websocket_connect(f"/chatroom/{n}"))
+            for n in range(5)
+        ]
+        bob = stack.enter_context(client.websocket_connect("/chatroom/bob"))
+        flood.write(masked(Opcode.TEXT, b"x") * texts)
+        assert bob.receive_json() == said("flood", "x")
+        bob.send_text("May I?")
+        before = [said("flood", "x"), *until(bob, said("You", "May I?"))]
+        assert len(before) < texts / 2
+        rest = [bob.receive_json() for _ in range(texts - len(before))]
+        assert before + rest == [said("flood", "x")] * texts
+        for n, reader in enumerate(readers):
+            for later in [*range(n + 1, 5), "bob"]:
+                assert reader.receive_json() == system(f"{later} joined the chat")
+            heard = [reader.receive_json() for _ in range(texts + 1)]
+            assert heard.count(said("flood", "x")) == texts
+            assert heard.count(said("bob", "May I?")) == 1
+
+
+def test_a_client_that_sends_takes_turns() -> None:
+    """Alone in the room, where no broadcast waits for anybody."""
+    receives = iter([{"type": "websocket.connect"}])
+
+    async def scene() -> tuple[int, int]:
+        turns = left = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        async def receive() -> dict[str, Any]:
+            nonlocal left
+            if (first := next(receives, None)) is not None:
+                return first
+            left += 1
+            if left > 1_000:
+                return {"type": "websocket.disconnect", "code": 1001}
+            return {"type": "websocket.receive", "text": "x"}
+
+        async def send(message: Any) -> None:
+            pass
+
+        scope = {
+            "type": "websocket",
+            "path": "/chatroom/ada",
+            "headers": [],
+            "query_string": b"",
+            "subprotocols": [],
+        }
+        waiting = asyncio.create_task(others())
+        await main.app(scope, receive, send)
+        waiting.cancel()
+        return turns, left
+
+    turns, received = asyncio.run(scene())
+    assert turns >= received > 1_000
+
+
+@pytest.mark.live
 def test_shutdown(client: LiveClient) -> None:
     with ExitStack() as stack:
         room = [
@@ -222,28 +330,45 @@ def talk_until_nothing_comes(talker: ClientConnection) -> None:
     raise AssertionError("the room went on")
 
 
+class Uvicorn(NamedTuple):
+    process: Popen[str]
+    room: str
+    lines: list[str]
+
+
+@contextmanager
+def uvicorn(*options: str, **settings: str) -> Iterator[Uvicorn]:
+    """The chat, started as in the text: its process, its room's address, its log."""
+    command = [sys.executable, "-m", "uvicorn", "recipes.r05_chat.main:app"]
+    with Popen(
+        [*command, "--port", "0", *options],
+        env=os.environ | settings,
+        stderr=PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        lines: list[str] = []
+        log = threading.Thread(target=lines.extend, args=(process.stderr,))
+        try:
+            running = next(line for line in process.stderr if "running on" in line)
+            log.start()
+            room = running.split()[4].replace("http", "ws") + "/chatroom"
+            yield Uvicorn(process, room, lines)
+        finally:
+            process.kill()
+            log.join(timeout=5)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a signal")
 def test_ctrl_c_with_a_client_that_does_not_read() -> None:
-    command = [sys.executable, "-m", "uvicorn", "recipes.r05_chat.main:app"]
-    command += ["--port", "0", "--timeout-graceful-shutdown", "1"]
-    environment = os.environ | {"SEND_TIMEOUT": "60"}
-    lines: list[str] = []
     with (
-        subprocess.Popen(
-            command, env=environment, stderr=subprocess.PIPE, text=True
-        ) as server,
+        uvicorn("--timeout-graceful-shutdown", "1", SEND_TIMEOUT="60") as server,
         ExitStack() as stack,
     ):
-        stack.callback(server.kill)
-        assert server.stderr is not None
-        running = next(line for line in server.stderr if "running on" in line)
-        log = threading.Thread(target=lines.extend, args=(server.stderr,))
-        log.start()
-        room = running.split()[4].replace("http", "ws") + "/chatroom"
         deaf, ada = (
             stack.enter_context(
                 connect(
-                    f"{room}/{name}",
+                    f"{server.room}/{name}",
                     proxy=None,
                     compression=None,
                     max_queue=1,
@@ -254,14 +379,58 @@ def test_ctrl_c_with_a_client_that_does_not_read() -> None:
         )
         deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         talk_until_nothing_comes(ada)
-        server.send_signal(signal.SIGINT)
-        server.wait(timeout=5)
-        log.join(timeout=5)
-    assert any("timeout graceful shutdown exceeded" in line for line in lines)
+        server.process.send_signal(signal.SIGINT)
+        server.process.wait(timeout=5)
+    assert any("timeout graceful shutdown exceeded" in line for line in server.lines)
     raised = [
-        line for line in lines if re.match(r"[\w.]+(Error|Disconnect\w*)\b", line)
+        line
+        for line in server.lines
+        if re.match(r"[\w.]+(Error|Disconnect\w*)\b", line)
     ]
     assert [line for line in raised if "CancelledError" not in line] == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the highest memory")
+def test_large_texts_cost_no_memory() -> None:
+    """With the option that the text names. Without it these took 670 MiB more."""
+    readme = (Path(main.__file__).parent / "README.md").read_text(encoding="utf-8")
+    option = "--ws-max-size 65536"
+    runs = re.findall(r"^\$ .*uvicorn recipes\.r05_chat\.main:app.*$", readme, re.M)
+    assert runs
+    assert all(option in run for run in runs)
+    with uvicorn(*option.split()) as server, ExitStack() as stack:
+
+        def highest() -> int:
+            status = Path(f"/proc/{server.process.pid}/status").read_text()
+            found = re.search(r"VmHWM:\s+(\d+) kB", status)
+            assert found
+            return int(found[1]) // 1024
+
+        before = highest()
+        # What fits comes through, to the byte.
+        with connect(f"{server.room}/ada", proxy=None) as ada:
+            ada.send("é" * 32_768)
+            assert len(json.loads(ada.recv(timeout=2))["message"]) == 32_768
+        large = "x" * 16 * 2**20
+        big = [
+            stack.enter_context(
+                connect(f"{server.room}/{n}", proxy=None, close_timeout=1)
+            )
+            for n in range(20)
+        ]
+        with ThreadPoolExecutor(len(big)) as pool:
+            list(pool.map(lambda each: sent_until_closed(each, large), big))
+        assert {each.close_code for each in big} == {1009}
+        assert highest() - before < 40
+
+
+def sent_until_closed(client: ClientConnection, text: str) -> None:
+    with suppress(ConnectionClosed):
+        client.send(text)
+    with suppress(ConnectionClosed):
+        while True:
+            client.recv(timeout=5)
 
 
 # The exercise
@@ -340,7 +509,7 @@ def test_an_empty_room_is_forgotten(client: LiveClient) -> None:
                 ada.cut()
     assert client.get("/rooms/empty").status_code == 404
     # A name that nobody may have opens no room.
-    for name in (" ", "You", "x" * 33):
+    for name in (" ", "You", "x" * 33, "ｓｙｓｔｅｍ", "\u3164", "you\u034f"):
         refused(client, f"/rooms/empty/{quote(name, safe='')}")
         assert client.get("/rooms/empty").status_code == 404
 

@@ -32,7 +32,7 @@ async def page(request: Request, username: Username) -> HTMLResponse:
 
 @router.websocket("/chatroom/{username}")
 async def chatroom(websocket: WebSocket, username: Username) -> None:
-    let_go = await manager.connect(websocket)
+    let_go = await manager.connect(websocket, username)
     refusal = None
     try:
         async with let_go:

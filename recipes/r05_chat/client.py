@@ -20,7 +20,7 @@ async def show(name: str, websocket: ClientConnection) -> None:
         print(f"{name} sees nothing")
 
 
-async def main(address: str = "127.0.0.1:8000") -> None:
+async def main(address: str) -> None:
     room = f"ws://{address}/chatroom"
     async with (
         connect(f"{room}/ada", proxy=None) as ada,
@@ -43,7 +43,8 @@ async def main(address: str = "127.0.0.1:8000") -> None:
 
 
 if __name__ == "__main__":
+    address = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:8000"
     try:
-        asyncio.run(main(*sys.argv[1:2]))
+        asyncio.run(main(address))
     except (OSError, InvalidHandshake) as error:
         sys.exit(f"No conversation: {error}. Is this recipe's server running?")

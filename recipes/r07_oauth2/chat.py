@@ -5,32 +5,31 @@ import logging
 import time
 from contextlib import suppress
 
-from fastapi import WebSocket, WebSocketDisconnect, WebSocketException, status
+from fastapi import WebSocket, WebSocketDisconnect, WebSocketException
 
 from recipes.r07_oauth2 import ws_manager
+from recipes.r07_oauth2.rules import printable, receive_text
 from recipes.r07_oauth2.tokens import Session
 from recipes.r07_oauth2.ws_manager import ConnectionManager, Message
 
 logger = logging.getLogger("uvicorn")
 manager = ConnectionManager()
 
-LONGEST_TEXT = 64 * 1024  # bytes of UTF-8
-
 
 async def chat(websocket: WebSocket, session: Session) -> None:
     """Accept a user into the room, until one side leaves or the token expires."""
     username = session.username
-    let_go = await manager.connect(websocket, session.expires - time.time())
+    let_go = await manager.connect(websocket, username)
+    token = asyncio.timeout(session.expires - time.time())
     refusal = None
     try:
-        async with let_go:
+        async with token, let_go:
             await announce(f"{username} joined the chat", websocket)
             await converse(websocket, username)
     except WebSocketDisconnect:
         pass
     except TimeoutError:
-        # Whom the manager lets go it has forgotten already.
-        if websocket in manager.active_connections:
+        if token.expired():
             refusal = WebSocketException(1008, "Token expired")
         else:
             refusal = WebSocketException(1013, "Too slow")
@@ -53,30 +52,13 @@ async def converse(websocket: WebSocket, username: str) -> None:
         text = await receive_text(websocket)
         logger.info("%s says: %s", username, printable(text))
         await manager.broadcast({"sender": username, "message": text}, websocket)
+        # Last: it tells the page that everybody has been sent it.
         mine: Message = {"sender": "You", "message": text}
         await manager.send_personal_message(mine, websocket)
 
 
-async def receive_text(websocket: WebSocket) -> str:
-    message = await websocket.receive()
-    if message["type"] == "websocket.disconnect":
-        raise WebSocketDisconnect(message["code"], message.get("reason"))
-    text: str | None = message.get("text")
-    if text is None:
-        raise WebSocketException(status.WS_1003_UNSUPPORTED_DATA, "Text only")
-    if len(text.encode()) > LONGEST_TEXT:
-        raise WebSocketException(status.WS_1009_MESSAGE_TOO_BIG, "Too long a text")
-    return text
-
-
-def printable(text: str) -> str:
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
-    )
-
-
 async def close(websocket: WebSocket, code: int, reason: str) -> None:
-    # The client may be gone, or may not read: then it cannot be told.
+    # The client may be gone, or still not reading: then it cannot be told.
     with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
         async with asyncio.timeout(ws_manager.SEND_TIMEOUT):
             await websocket.close(code, reason)

@@ -63,7 +63,7 @@ async def chatroom(websocket: WebSocket, room: str, username: Username) -> None:
     here.members[username] = websocket
     refusal = None
     try:
-        async with await here.manager.connect(websocket):
+        async with await here.manager.connect(websocket, username):
             await here.announce(f"{username} joined the chat", websocket)
             await converse(websocket, here, username)
     except WebSocketDisconnect:

@@ -133,7 +133,7 @@ def test_a_foreign_page_cannot_open_the_socket(
     page = log_in(context, server, "johndoe", "secret")
     expect(page.locator("#status")).to_have_text("Connected")
     assert page.evaluate(OPEN, server.port) == "open"
-    foreign = AppServer("recipes.r07_oauth2.demo_cswsh")
+    foreign = AppServer("recipes.r07_oauth2.attack_cswsh")
     try:
         page.goto(f"http://127.0.0.1:{foreign.port}/")
         # All that a browser tells of a refusal.
@@ -143,7 +143,7 @@ def test_a_foreign_page_cannot_open_the_socket(
 
 
 def test_the_attack(context: "BrowserContext") -> None:
-    site, foreign = (AppServer("recipes.r07_oauth2.demo_cswsh") for _ in range(2))
+    site, foreign = (AppServer("recipes.r07_oauth2.attack_cswsh") for _ in range(2))
     try:
         page = context.new_page()
         page.goto(f"http://127.0.0.1:{site.port}/")

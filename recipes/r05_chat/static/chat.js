@@ -17,6 +17,7 @@ address.search = address.hash = "";
 
 let socket;
 let attempts = 0;
+let wasHere = false;
 // What was sent off and has not come back as "You", oldest first: {text, item}.
 const outbox = [];
 
@@ -29,6 +30,9 @@ function connect() {
   opening.onopen = () => {
     clearTimeout(giveUp);
     statusLine.textContent = "Connected";
+    // The server keeps no messages: say that there may be a gap.
+    if (wasHere) show("system", "Back again; what was said meanwhile is not here");
+    wasHere = true;
     steady = setTimeout(() => { attempts = 0; }, LONGEST_WAIT);
     for (const { text } of outbox) opening.send(text);
   };
@@ -52,7 +56,7 @@ function connect() {
       show("system", "Your message was too long and is not sent");
     }
     statusLine.textContent = "Disconnected, trying again…";
-    // Random, so that not everybody comes back in the same moment (full jitter).
+    // Random, so that those who went together do not come back together (full jitter).
     const wait = Math.random() * Math.min(LONGEST_WAIT, 500 * 2 ** attempts);
     attempts += 1;
     setTimeout(connect, wait);
@@ -91,5 +95,10 @@ form.onsubmit = (event) => {
   input.value = "";
   input.focus();
 };
+
+// What the server has not got is in this page alone: ask before it is closed.
+addEventListener("beforeunload", (event) => {
+  if (outbox.length) event.preventDefault();
+});
 
 connect();

@@ -2,11 +2,11 @@
 
 The site, and a foreign one, for which another port will do:
 
-    uvicorn recipes.r07_oauth2.demo_cswsh:app
-    uvicorn recipes.r07_oauth2.demo_cswsh:app --port 8001
+    uvicorn recipes.r07_oauth2.attack_cswsh:app
+    uvicorn recipes.r07_oauth2.attack_cswsh:app --port 8001
 
 Enter at http://127.0.0.1:8000, then open http://127.0.0.1:8001/evil. Or, without a
-browser: python -m recipes.r07_oauth2.demo_cswsh [host:port]
+browser: python -m recipes.r07_oauth2.attack_cswsh [host:port]
 """
 
 import asyncio

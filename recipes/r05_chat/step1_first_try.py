@@ -1,4 +1,4 @@
-"""A first attempt at a chat, as one writes it: one bad client ends the room."""
+"""Step 1: a first attempt at a chat, as one writes it: one bad client ends the room."""
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
