@@ -30,7 +30,7 @@ from recipes.workbench.judging import (
 COMPARE = [sys.executable, "-m", "recipes.r06_benchmarking.compare"]
 STEPS = [
     *("step1_naive", "step2_encode_once", "step3_in_turn", "step4_isolated"),
-    *("step5_raw_send", "main"),
+    *("step5_raw_send", "step6_shared_frame", "main"),
 ]
 each_step = pytest.mark.parametrize(
     "step", [pytest.param(step, marks=pytest.mark.module(step)) for step in STEPS]
