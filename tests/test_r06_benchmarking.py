@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from recipes.workbench.judging import (
 COMPARE = [sys.executable, "-m", "recipes.r06_benchmarking.compare"]
 STEPS = [
     *("step1_naive", "step2_encode_once", "step3_in_turn", "step4_isolated"),
-    *("step5_raw_send", "main"),
+    *("step5_raw_send", "step6_shared_frame", "main"),
 ]
 each_step = pytest.mark.parametrize(
     "step", [pytest.param(step, marks=pytest.mark.module(step)) for step in STEPS]
@@ -373,14 +374,14 @@ def test_compare_ends_with_ctrl_c() -> None:
 # The exercise
 
 
-def talks(ada: Session, numbers: range, size: int = 8_000) -> None:
+def talks(ada: Session, numbers: range, word: str = "x" * 8_000) -> None:
     """Let ada say something for each number, and see it come back in time."""
     for n in numbers:
-        ada.send_text(f"{n} " + "x" * size)
+        ada.send_text(f"{n} {word}")
         message = ada.receive_json()
         while message["sender"] != "You":
             message = ada.receive_json()
-        assert message["message"].startswith(f"{n} x")
+        assert message["message"].startswith(f"{n} ")
 
 
 def heard(session: Session, count: int) -> Iterator[str]:
@@ -392,18 +393,52 @@ def heard(session: Session, count: int) -> Iterator[str]:
             yield message["message"].split()[0]
 
 
+def heard_until_closed(session: Session, sender: str = "ada") -> list[str]:
+    """What the sender said up to the close, which is that of one who is too slow."""
+    came = []
+    while (message := session.receive())["type"] == "websocket.send":
+        told = json.loads(message["text"])
+        came += [told["message"]] if told["sender"] == sender else []
+    assert message == closed(1013, "Too slow")
+    return came
+
+
 @pytest.mark.live
 def test_in_order(client: LiveClient) -> None:
+    with ExitStack() as stack:
+        names = [f"listener{n}" for n in range(10)]
+        listeners = [
+            stack.enter_context(client.websocket_connect(f"/chatroom/{name}"))
+            for name in names
+        ]
+        ada = stack.enter_context(client.raw("/chatroom/ada"))
+        # In one piece, so that the app has them all before it can send the first.
+        texts = [masked(Opcode.TEXT, f"{n} of 1,000".encode()) for n in range(1_000)]
+        ada.write(b"".join(texts))
+        for n in range(1_000):
+            assert ada.receive_json() == said("You", f"{n} of 1,000")
+        for listener in listeners:
+            assert list(heard(listener, 1_000)) == [f"{n}" for n in range(1_000)]
+
+
+@pytest.mark.live
+@pytest.mark.settings(OUTBOX_LIMIT=5)
+def test_the_limit(client: LiveClient) -> None:
     with (
         client.websocket_connect("/chatroom/bob") as bob,
-        client.raw("/chatroom/ada") as ada,
+        client.websocket_connect("/chatroom/cy") as cy,
     ):
-        # In one piece, so that the app has them all before it can send the first.
-        texts = [masked(Opcode.TEXT, f"{n} of 80".encode()) for n in range(80)]
-        ada.write(b"".join(texts))
-        assert list(heard(bob, 80)) == [f"{n}" for n in range(80)]
-        for n in range(80):
-            assert ada.receive_json() == said("You", f"{n} of 80")
+        assert bob.receive_json() == system("cy joined the chat")
+        for _ in range(3):
+            client.post("/news", params={"count": 5})
+            for session in (bob, cy):
+                came = [session.receive_json() for _ in range(5)]
+                assert came == [system(f"news {n}") for n in range(5)]
+        client.post("/news", params={"count": 6})
+        for session in (bob, cy):
+            came = [m for m in heard_until_closed(session, "system") if "left" not in m]
+            assert came == [f"news {n}" for n in range(len(came))]
+            assert len(came) <= 5
 
 
 @pytest.mark.live
@@ -434,24 +469,59 @@ def test_too_late(client: LiveClient) -> None:
     with (
         client.websocket_connect("/chatroom/bob") as bob,
         client.raw("/chatroom/slow", window=4096) as slow,
+        client.raw("/chatroom/deaf", window=4096) as deaf,
         client.websocket_connect("/chatroom/ada") as ada,
     ):
         talks(ada, range(400))
         came = list(heard(slow, 5))
         talks(ada, range(400, 405))
-        while (message := slow.receive())["type"] == "websocket.send":
-            text = json.loads(message["text"])["message"]
-            came += [text.split()[0]] if text.endswith("x") else []
-        assert message == closed(1013, "Too slow")
+        came += [text.split()[0] for text in heard_until_closed(slow)]
         assert len(came) < 400
         assert came == [f"{n}" for n in range(len(came))]
-        # The others have missed nothing, and hear once that it has left.
+        # The others have missed nothing, and hear once that each has left. One leaves
+        # as it breaks a rule; that it does not read delays nobody's hearing of it.
         slow.socket.close()
-        ada.send_text("That is all")
+        deaf.send_bytes(b"bytes")
         told: list[dict[str, Any]] = []
-        left, last = system("slow left the chat"), said("ada", "That is all")
-        while left not in told or last not in told:
+        left = [system(f"{name} left the chat") for name in ("slow", "deaf")]
+        while not all(each in told for each in left):
+            told.append(bob.receive_json())
+        ada.send_text("That is all")
+        while told[-1] != said("ada", "That is all"):
             told.append(bob.receive_json())
         numbers = [m["message"].split()[0] for m in told if m["sender"] == "ada"]
         assert numbers == [*(f"{n}" for n in range(405)), "That"]
-        assert told.count(left) == 1
+        assert [told.count(each) for each in left] == [1, 1]
+
+
+@pytest.mark.live
+def test_bytes(client: LiveClient) -> None:
+    word = "🙂" * 16_000  # 64,000 bytes
+    with (
+        client.raw("/chatroom/slow", window=4096) as slow,
+        client.websocket_connect("/chatroom/ada") as ada,
+    ):
+        for turn in range(2):  # what has been sent does not count any more
+            numbers = range(turn * 60, turn * 60 + 60)
+            talks(ada, numbers, word)
+            assert list(heard(slow, 60)) == [f"{n}" for n in numbers]
+        talks(ada, range(120, 215), word)
+        came = [text.split()[0] for text in heard_until_closed(slow)]
+        assert came == [f"{n}" for n in range(120, 120 + len(came))]
+        assert len(came) < 95
+
+
+@pytest.mark.live
+@pytest.mark.settings(STALL_TIMEOUT=0.4, CLOSE_TIMEOUT=0.8)
+def test_stalled(client: LiveClient) -> None:
+    with (
+        client.websocket_connect("/chatroom/bob") as bob,
+        client.raw("/chatroom/deaf", window=4096),
+        client.websocket_connect("/chatroom/ada") as ada,
+    ):
+        talks(ada, range(60))
+        assert list(heard(bob, 60)) == [f"{n}" for n in range(60)]
+        assert bob.receive_json() == system("deaf left the chat")
+        # Who was only silent meanwhile is still there.
+        talks(ada, range(60, 65))
+        assert list(heard(bob, 5)) == [f"{n}" for n in range(60, 65)]

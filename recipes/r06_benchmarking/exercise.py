@@ -7,14 +7,29 @@ Check it:  pytest --mine tests/test_r06_benchmarking.py
 import asyncio
 import json
 import logging
+import os
 from contextlib import suppress
+from typing import Annotated
 
-from fastapi import FastAPI, WebSocket, WebSocketDisconnect, WebSocketException
+from fastapi import (
+    FastAPI,
+    Query,
+    WebSocket,
+    WebSocketDisconnect,
+    WebSocketException,
+)
 
 from recipes.r06_benchmarking.rules import Username, printable, receive_text
 
 logger = logging.getLogger("uvicorn")
 app = FastAPI(title="Exercise: an outbox for each client")
+
+# What may wait for one client: texts, and bytes of UTF-8.
+OUTBOX_LIMIT = int(os.environ.get("OUTBOX_LIMIT") or 100)
+OUTBOX_BYTES = 4 * 2**20
+# Seconds that a client may take for one text, and for the close.
+STALL_TIMEOUT = float(os.environ.get("STALL_TIMEOUT") or 20)
+CLOSE_TIMEOUT = float(os.environ.get("CLOSE_TIMEOUT") or 5)
 
 
 class Outbox:
@@ -32,11 +47,14 @@ class Outbox:
     def put(self, text: str) -> None:
         # TODO 1 (core): take the text without waiting. With `limit` texts waiting, set
         # `evicted` and take nothing more.
+        # TODO 4 (more): so, too, where more than OUTBOX_BYTES bytes would wait with it.
         pass
 
     async def run(self) -> None:
         # TODO 2 (core): send in order, until the client is evicted or its socket goes.
         # TODO 3 (core): who is evicted is closed with 1013 and the reason `Too slow`.
+        # TODO 5 (stretch): a client that takes nothing for STALL_TIMEOUT seconds is
+        # evicted, too. Its close takes CLOSE_TIMEOUT at most, then this ends.
         await asyncio.Event().wait()
 
 
@@ -54,24 +72,49 @@ def broadcast(sender: str, message: str, exclude: WebSocket | None = None) -> No
 @app.websocket("/chatroom/{username}")
 async def chatroom(websocket: WebSocket, username: Username) -> None:
     await websocket.accept()
-    outbox = room[websocket] = Outbox(websocket)
+    outbox = room[websocket] = Outbox(websocket, OUTBOX_LIMIT)
+    announce(f"{username} joined the chat", websocket)
+    talking = asyncio.create_task(converse(websocket, username))
     writing = asyncio.create_task(outbox.run())
     try:
-        announce(f"{username} joined the chat", websocket)
-        while True:
-            text = await receive_text(websocket)
-            logger.info("%s says: %s", username, printable(text))
-            broadcast(username, text, websocket)
-            outbox.put(json.dumps({"sender": "You", "message": text}))
-    except WebSocketDisconnect:
-        pass
-    except WebSocketException as rule:
-        with suppress(WebSocketDisconnect, RuntimeError):
-            await websocket.close(rule.code, rule.reason)
+        # Whichever ends first ends the other.
+        await asyncio.wait({talking, writing}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         del room[websocket]
-        writing.cancel()
         announce(f"{username} left the chat")
+        talking.cancel()
+        writing.cancel()
+    for task in (writing, talking):
+        if task.done():
+            await part(websocket, task.exception())
+
+
+async def converse(websocket: WebSocket, username: str) -> None:
+    while True:
+        # It gives all others, the writers too, their turn between two texts.
+        text = await receive_text(websocket)
+        logger.info("%s says: %s", username, printable(text))
+        broadcast(username, text, websocket)
+        mine = {"sender": "You", "message": text}
+        room[websocket].put(json.dumps(mine, ensure_ascii=False))
+
+
+async def part(websocket: WebSocket, reason: BaseException | None) -> None:
+    """Close with what broke a rule; anything but a leave is a bug, and raised."""
+    if isinstance(reason, WebSocketException):
+        # A client that does not read cannot be told.
+        with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await websocket.close(reason.code, reason.reason)
+    elif reason is not None and not isinstance(reason, WebSocketDisconnect):
+        raise reason
+
+
+@app.post("/news")
+async def news(count: Annotated[int, Query(ge=1, le=1_000)]) -> None:
+    """So many messages at once, without a turn for anybody: `limit` of them fit."""
+    for number in range(count):
+        broadcast("system", f"news {number}")
 
 
 def announce(event: str, exclude: WebSocket | None = None) -> None:

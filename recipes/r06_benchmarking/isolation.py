@@ -1,27 +1,21 @@
 """Sending without waiting: who does not keep up gets a backlog of its own."""
 
 import asyncio
-import socket
-import struct
-import sys
 from collections import deque
 from collections.abc import Coroutine, Generator
-from contextlib import suppress
 from typing import Any
 
-from fastapi import WebSocket, WebSocketDisconnect, WebSocketException
-from uvicorn.protocols.utils import ClientDisconnected
+from fastapi import WebSocket, WebSocketException
+from starlette.types import Send
 
 from recipes.r06_benchmarking import manager
-from recipes.r06_benchmarking.manager import Manager
+from recipes.r06_benchmarking.beneath import look_at_start, reset
+from recipes.r06_benchmarking.manager import GONE, Manager
 
-# Characters that may wait for a client that does not keep up.
+# Bytes of UTF-8 that may wait for a client that does not keep up.
 LONGEST_BACKLOG = 4 * 2**20
 
 Sending = Coroutine[Any, Any, None]
-
-# What a send raises when the client is gone, by Starlette and by the server itself.
-GONE = (WebSocketDisconnect, ClientDisconnected)
 
 
 class Resumed:
@@ -52,19 +46,21 @@ def begin(sending: Sending) -> Resumed | None:
 
 
 class Backlog:
-    """What waits for a client, and how much it is."""
+    """What waits for a client, and how many bytes of UTF-8 that is."""
 
     def __init__(self) -> None:
-        self.texts: deque[str] = deque()
+        self.waiting: deque[tuple[str, int]] = deque()
         self.size = 0
 
     def append(self, text: str) -> None:
-        self.texts.append(text)
-        self.size += len(text)
+        # Not characters: an emoji is one, and four bytes.
+        size = len(text.encode())
+        self.waiting.append((text, size))
+        self.size += size
 
     def popleft(self) -> str:
-        text = self.texts.popleft()
-        self.size -= len(text)
+        text, size = self.waiting.popleft()
+        self.size -= size
         return text
 
 
@@ -81,6 +77,9 @@ class Isolating(Manager):
         self.drains: dict[WebSocket, asyncio.Task[None]] = {}
         self.evicted: set[WebSocket] = set()
 
+    def meet(self, send: Send) -> None:
+        look_at_start(send)
+
     def send(self, websocket: WebSocket, text: str) -> Sending:
         return websocket.send_text(text)
 
@@ -89,38 +88,43 @@ class Isolating(Manager):
         if (backlog := self.backlogs.get(websocket)) is not None:
             backlog.append(text)
             if backlog.size > LONGEST_BACKLOG:
-                self.evict(websocket)
+                self.evict(websocket, f"more than {LONGEST_BACKLOG:,} bytes wait")
+            return
+        if websocket not in self.active_connections:
             return
         try:
             rest = begin(self.send(websocket, text))
         except GONE:
             self.disconnect(websocket)
-            return
-        except Exception:  # uvicorn has closed, and waits for the client to read
-            self.evict(websocket)
-            return
-        if rest is not None:
-            self.backlogs[websocket] = Backlog()
-            self.drains[websocket] = asyncio.create_task(self.drain(websocket, rest))
+        except RuntimeError:  # uvicorn has closed, and waits for the client to read
+            self.evict(websocket, "its connection is closing")
+        else:
+            if rest is not None:
+                self.backlogs[websocket] = Backlog()
+                drain = asyncio.create_task(self.drain(websocket, rest))
+                self.drains[websocket] = drain
 
     async def drain(self, websocket: WebSocket, rest: Resumed) -> None:
         backlog = self.backlogs[websocket]
         try:
             async with asyncio.timeout(manager.SEND_TIMEOUT):
                 await rest
-            while backlog.texts:
+            while backlog.waiting:
                 async with asyncio.timeout(manager.SEND_TIMEOUT):
                     await self.send(websocket, backlog.popleft())
             del self.backlogs[websocket], self.drains[websocket]
         except GONE:
             self.drains.pop(websocket, None)
             self.disconnect(websocket)
-        except Exception:  # TimeoutError, above all
-            self.evict(websocket)
+        except TimeoutError:
+            self.evict(websocket, f"it took nothing for {manager.SEND_TIMEOUT:g} s")
+        except RuntimeError:
+            self.evict(websocket, "its connection is closing")
 
-    def evict(self, websocket: WebSocket) -> None:
-        self.evicted.add(websocket)
-        self.disconnect(websocket)
+    def evict(self, websocket: WebSocket, why: str) -> None:
+        if websocket in self.active_connections:
+            self.evicted.add(websocket)
+        super().evict(websocket, why)
 
     def disconnect(self, websocket: WebSocket) -> None:
         super().disconnect(websocket)
@@ -138,23 +142,3 @@ class Isolating(Manager):
             wait = manager.CLOSE_TIMEOUT if refusal else 0
             asyncio.get_running_loop().call_later(wait, reset, websocket)
         await super().part(websocket, refusal)
-
-
-def reset(websocket: WebSocket) -> bool:
-    """End a client's connection, if it is still there, with a TCP reset.
-
-    ASGI has no call for it, and `close()` waits behind what the client does not read.
-    But the server's `send` is a method of the object that holds the connection, in
-    uvicorn at least. Returns whether it could be done.
-    """
-    protocol = getattr(websocket.scope.get("server_send"), "__self__", None)
-    transport = getattr(protocol, "transport", None)
-    if transport is None:
-        return False
-    # To close is then to reset, and to drop what is unsent, also in the kernel.
-    linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-    with suppress(OSError, ValueError, AttributeError):  # closed already
-        connection = transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    transport.abort()
-    return True

@@ -1,20 +1,19 @@
-"""The optimised chat: step 5, and batches for clients that ask for them."""
+"""The optimised chat: step 6, and batches for clients that ask for them."""
 
 import asyncio
-import json
 from typing import NamedTuple
 
 from fastapi import WebSocket
 
 from recipes.r06_benchmarking.chat import create_app
-from recipes.r06_benchmarking.isolation import Isolating, Sending
-from recipes.r06_benchmarking.manager import Message
-from recipes.r06_benchmarking.raw_send import send_raw
+from recipes.r06_benchmarking.manager import Message, encode
+from recipes.r06_benchmarking.step6_shared_frame import Lines, SharedFrame
 
 BATCHES = "chat.batch.v1"  # the subprotocol: arrays of messages
 BATCH_SECONDS = 0.01
 LONGEST_BATCH = 256
-# Characters of a batch: clients take 1 MiB for one message, if they are not told else.
+# Bytes of UTF-8. A client takes 1 MiB for one message, if it is not told else. One
+# message that is larger is a batch of its own.
 LARGEST_BATCH = 256 * 1024
 
 
@@ -22,65 +21,63 @@ class Entry(NamedTuple):
     """A message of a batch: for one client, or for all but one."""
 
     text: str
-    only: WebSocket | None
-    exclude: WebSocket | None
+    only: WebSocket | None = None
+    exclude: WebSocket | None = None
+
+    def is_for(self, client: WebSocket) -> bool:
+        if self.only is not None:
+            return self.only is client
+        return self.exclude is not client
 
 
-class Batching(Isolating):
+class Batching(SharedFrame):
+    """Who asked for batches is in `batched`, everybody else in `lines`."""
+
     def __init__(self) -> None:
         super().__init__()
-        # Dicts, for their order: who is sent to at once, and who in batches.
-        self.singles: dict[WebSocket, None] = {}
-        self.batched: dict[WebSocket, None] = {}
+        self.batched: Lines = {}
         self.batch: list[Entry] = []
         self.size = 0
         self.timer: asyncio.TimerHandle | None = None
 
-    async def connect(self, websocket: WebSocket) -> asyncio.Timeout:
-        if BATCHES in websocket.scope["subprotocols"]:
-            await websocket.accept(subprotocol=BATCHES)
+    async def connect(
+        self, websocket: WebSocket, subprotocol: str | None = None
+    ) -> asyncio.Timeout:
+        batched = BATCHES in websocket.scope["subprotocols"]
+        let_go = await super().connect(websocket, BATCHES if batched else None)
+        if batched:
             self.flush()  # what was said before is not for this one
-            self.batched[websocket] = None
-        else:
-            await websocket.accept()
-            self.singles[websocket] = None
-        self.active_connections[websocket] = asyncio.timeout(None)
-        return self.active_connections[websocket]
+            self.batched[websocket] = self.lines.pop(websocket)
+        return let_go
 
     def disconnect(self, websocket: WebSocket) -> None:
-        if websocket in self.batched:
+        if websocket in self.batched and websocket not in self.evicted:
             self.flush()  # what was said to it until now
-        self.singles.pop(websocket, None)
         self.batched.pop(websocket, None)
         super().disconnect(websocket)
-
-    def send(self, websocket: WebSocket, text: str) -> Sending:
-        return send_raw(websocket, text)
 
     async def broadcast(
         self, message: Message, exclude: WebSocket | None = None
     ) -> None:
-        text = json.dumps(message, ensure_ascii=False)
-        for each in list(self.singles):
-            if each is not exclude:
-                self.put(each, text)
+        text = encode(message)
+        self.share(text, self.lines, exclude)
         if self.batched:
-            self.gather(Entry(text, None, exclude))
+            self.gather(Entry(text, exclude=exclude))
 
     async def send_personal_message(
         self, message: Message, websocket: WebSocket
     ) -> None:
-        text = json.dumps(message, ensure_ascii=False)
         if websocket in self.batched:
-            self.gather(Entry(text, websocket, None))
-        elif websocket in self.singles:
-            self.put(websocket, text)
+            self.gather(Entry(encode(message), only=websocket))
+        else:
+            self.put(websocket, encode(message))
 
     def gather(self, entry: Entry) -> None:
-        if self.size + len(entry.text) > LARGEST_BATCH:
+        size = len(entry.text.encode()) + 1  # and a comma or bracket
+        if self.size + size >= LARGEST_BATCH:
             self.flush()
         self.batch.append(entry)
-        self.size += len(entry.text)
+        self.size += size
         if len(self.batch) == LONGEST_BATCH:
             self.flush()
         elif self.timer is None:
@@ -92,24 +89,15 @@ class Batching(Isolating):
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-        # Most clients get the same array. It is made once, and sent to all of them.
+        # Most clients get the same array. It is made once, and shared as one frame.
         special = {entry.only or entry.exclude for entry in batch}
-        shared = array([entry.text for entry in batch if entry.only is None])
-        for each in list(self.batched):
-            text = shared if each not in special else own_array(batch, each)
-            if text != "[]":
-                self.put(each, text)
-
-
-def own_array(batch: list[Entry], client: WebSocket) -> str:
-    return array(
-        [
-            entry.text
-            for entry in batch
-            if (entry.only is None and entry.exclude is not client)
-            or entry.only is client
-        ]
-    )
+        own = {each for each in self.batched if each in special}
+        common = {each: self.batched[each] for each in self.batched if each not in own}
+        if shared := [entry.text for entry in batch if entry.only is None]:
+            self.share(array(shared), common)
+        for each in own:
+            if texts := [entry.text for entry in batch if entry.is_for(each)]:
+                self.put(each, array(texts))
 
 
 def array(texts: list[str]) -> str:

@@ -1,6 +1,6 @@
 """Past the framework: the `send` that the server gave, without the layers around it."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import WebSocket
@@ -13,15 +13,18 @@ class KeepSend:
     Starlette wraps it several times on its way to the handler: to know whether a
     response has begun, and in which state the socket is. Each is a coroutine more for
     each delivery. Who sends past them must not need them: ours sends texts only, takes
-    every exception for the client's end, and leaves closing to the WebSocket object.
+    the server's exceptions for the client's end, and leaves closing to the WebSocket
+    object. `at_start` is called with the server's `send` of the lifespan events.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, at_start: Callable[[Send], None]) -> None:
+        self.app, self.at_start = app, at_start
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             scope["server_send"] = send
+        elif scope["type"] == "lifespan":
+            self.at_start(send)
         await self.app(scope, receive, send)
 
 

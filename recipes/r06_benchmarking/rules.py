@@ -1,5 +1,8 @@
 """What the chat takes: names, texts, and what of them may go to the log."""
 
+import asyncio
+import re
+import unicodedata
 from typing import Annotated
 
 from fastapi import WebSocket, WebSocketDisconnect, WebSocketException, status
@@ -8,14 +11,22 @@ from pydantic import AfterValidator
 LONGEST_NAME = 32  # characters
 LONGEST_TEXT = 64 * 1024  # bytes of UTF-8
 RESERVED = {"system", "you"}
+# Printable, and yet nothing is seen: blanks that are symbols or letters, and what
+# Unicode calls default-ignorable (DerivedCoreProperties.txt), variation selectors too.
+UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U00013441\U00013442\U0001d159\U000e0100-\U000e01ef]"
+)
 
 
 def check_name(name: str) -> str:
     """The name as it is. Raises ValueError if nobody may have it."""
-    trimmed = name.strip()
-    if not trimmed or len(name) > LONGEST_NAME or not name.isprintable():
-        raise ValueError(f"a name has 1 to {LONGEST_NAME} printable characters")
-    if trimmed.casefold() in RESERVED:
+    if not name.strip() or len(name) > LONGEST_NAME:
+        raise ValueError(f"a name has 1 to {LONGEST_NAME} characters, not all blank")
+    if not name.isprintable() or UNSEEN.search(name):
+        raise ValueError("each character of a name can be seen")
+    # NFKC makes plain letters of those that look like them, as ｓｙｓｔｅｍ (UAX #15).
+    if unicodedata.normalize("NFKC", name).strip().casefold() in RESERVED:
         raise ValueError("this name is reserved")
     return name
 
@@ -31,6 +42,9 @@ async def receive_text(websocket: WebSocket) -> str:
         WebSocketDisconnect: the client left.
         WebSocketException: the message is binary (1003) or too long (1009).
     """
+    # Where the next text is here already, receive() does not wait, and a client that
+    # sends thousands at once would have the server for itself: first the others' turn.
+    await asyncio.sleep(0)
     message = await websocket.receive()
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message["code"], message.get("reason"))

@@ -13,9 +13,11 @@ class Naive(Manager):
         self, message: Message, exclude: WebSocket | None = None
     ) -> None:
         everyone = [each for each in self.active_connections if each is not exclude]
-        await asyncio.gather(
+        # Shielded: if its sender goes meanwhile, it reaches the others all the same.
+        sending = asyncio.gather(
             *(self.send_personal_message(message, each) for each in everyone)
         )
+        await asyncio.shield(sending)
 
 
 app = create_app("Naive", Naive())

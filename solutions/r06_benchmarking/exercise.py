@@ -1,28 +1,47 @@
 """A queue for each client, so that nobody waits for a slow reader.
 
-`put()` only appends; a task for each client does the waiting. The bound is what makes
-it safe: without one, a client that does not read costs memory without end. What has
-waited at an eviction is dropped, and nothing is left out before: the client sees a
-beginning of what was said, then the end.
+`put()` only appends; a task for each client does the waiting. Three bounds make it
+safe. In texts: a client that does not keep up costs at most that many. In bytes: a
+hundred texts can be 38 MB, since JSON writes a NUL in six. In seconds: in a quiet room
+a dead client would stay for ever, with three texts waiting.
 
-`close()` waits behind what the client has not read. Only this client's own task waits
-there, and ends with the connection. Ctrl-C waits for it too; `main` cuts such a line.
+What has waited at an eviction is dropped, and nothing is left out before: the client
+sees a beginning of what was said, then the end. A send that waits has written nothing,
+so to give it up after STALL_TIMEOUT tears no message in two.
 
-Another way: a `deque` and an `asyncio.Event`; or a bound in bytes instead of texts, or
-in seconds, as recipe 5 has it.
+`close()` waits behind what the client has not read, so it has a bound, too. After it
+uvicorn keeps the line until the client reads or dies; `main` cuts it.
+
+Another way: a `deque` and an `asyncio.Event`; or one deadline for all that waits, as
+recipe 5 has it; or to leave out what is old (a price, a position), not the client.
 """
 
 import asyncio
 import json
 import logging
+import os
 from contextlib import suppress
+from typing import Annotated
 
-from fastapi import FastAPI, WebSocket, WebSocketDisconnect, WebSocketException
+from fastapi import (
+    FastAPI,
+    Query,
+    WebSocket,
+    WebSocketDisconnect,
+    WebSocketException,
+)
 
 from recipes.r06_benchmarking.rules import Username, printable, receive_text
 
 logger = logging.getLogger("uvicorn")
 app = FastAPI(title="Exercise: an outbox for each client")
+
+# What may wait for one client: texts, and bytes of UTF-8.
+OUTBOX_LIMIT = int(os.environ.get("OUTBOX_LIMIT") or 100)
+OUTBOX_BYTES = 4 * 2**20
+# Seconds that a client may take for one text, and for the close.
+STALL_TIMEOUT = float(os.environ.get("STALL_TIMEOUT") or 20)
+CLOSE_TIMEOUT = float(os.environ.get("CLOSE_TIMEOUT") or 5)
 
 
 class Outbox:
@@ -34,23 +53,33 @@ class Outbox:
 
     def __init__(self, websocket: WebSocket, limit: int = 100) -> None:
         self.websocket = websocket
+        self.limit = limit
         self.evicted = False
-        self.waiting: asyncio.Queue[str] = asyncio.Queue(limit)
+        self.waiting: asyncio.Queue[str] = asyncio.Queue()
+        self.size = 0  # bytes of UTF-8 that wait
 
     def put(self, text: str) -> None:
-        if self.evicted:
-            return
-        try:
-            self.waiting.put_nowait(text)
-        except asyncio.QueueFull:
+        size = self.size + len(text.encode())
+        full = self.waiting.qsize() == self.limit
+        if full or size > OUTBOX_BYTES:
             self.evicted = True
+        if not self.evicted:
+            self.waiting.put_nowait(text)
+            self.size = size
 
     async def run(self) -> None:
         # RuntimeError: uvicorn itself has closed; the handler's receive says why.
-        with suppress(WebSocketDisconnect, RuntimeError):
-            while not self.evicted:
-                await self.websocket.send_text(await self.waiting.get())
-            await self.websocket.close(1013, "Too slow")
+        with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+            try:
+                while not self.evicted:
+                    text = await self.waiting.get()
+                    self.size -= len(text.encode())
+                    async with asyncio.timeout(STALL_TIMEOUT):
+                        await self.websocket.send_text(text)
+            except TimeoutError:
+                self.evicted = True
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self.websocket.close(1013, "Too slow")
 
 
 # Given: recipe 5's chat, which puts into outboxes and never waits for a client.
@@ -67,24 +96,49 @@ def broadcast(sender: str, message: str, exclude: WebSocket | None = None) -> No
 @app.websocket("/chatroom/{username}")
 async def chatroom(websocket: WebSocket, username: Username) -> None:
     await websocket.accept()
-    outbox = room[websocket] = Outbox(websocket)
+    outbox = room[websocket] = Outbox(websocket, OUTBOX_LIMIT)
+    announce(f"{username} joined the chat", websocket)
+    talking = asyncio.create_task(converse(websocket, username))
     writing = asyncio.create_task(outbox.run())
     try:
-        announce(f"{username} joined the chat", websocket)
-        while True:
-            text = await receive_text(websocket)
-            logger.info("%s says: %s", username, printable(text))
-            broadcast(username, text, websocket)
-            outbox.put(json.dumps({"sender": "You", "message": text}))
-    except WebSocketDisconnect:
-        pass
-    except WebSocketException as rule:
-        with suppress(WebSocketDisconnect, RuntimeError):
-            await websocket.close(rule.code, rule.reason)
+        # Whichever ends first ends the other.
+        await asyncio.wait({talking, writing}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         del room[websocket]
-        writing.cancel()
         announce(f"{username} left the chat")
+        talking.cancel()
+        writing.cancel()
+    for task in (writing, talking):
+        if task.done():
+            await part(websocket, task.exception())
+
+
+async def converse(websocket: WebSocket, username: str) -> None:
+    while True:
+        # It gives all others, the writers too, their turn between two texts.
+        text = await receive_text(websocket)
+        logger.info("%s says: %s", username, printable(text))
+        broadcast(username, text, websocket)
+        mine = {"sender": "You", "message": text}
+        room[websocket].put(json.dumps(mine, ensure_ascii=False))
+
+
+async def part(websocket: WebSocket, reason: BaseException | None) -> None:
+    """Close with what broke a rule; anything but a leave is a bug, and raised."""
+    if isinstance(reason, WebSocketException):
+        # A client that does not read cannot be told.
+        with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await websocket.close(reason.code, reason.reason)
+    elif reason is not None and not isinstance(reason, WebSocketDisconnect):
+        raise reason
+
+
+@app.post("/news")
+async def news(count: Annotated[int, Query(ge=1, le=1_000)]) -> None:
+    """So many messages at once, without a turn for anybody: `limit` of them fit."""
+    for number in range(count):
+        broadcast("system", f"news {number}")
 
 
 def announce(event: str, exclude: WebSocket | None = None) -> None:

@@ -1,8 +1,8 @@
 """The server of a measurement: a child process that ends with its parent.
 
-Run as `python -m recipes.r06_benchmarking.serve APP NONCE OPTIONS` by compare.py. It
-prints its port when it is ready. Each handshake is answered with the nonce, so that the
-clients know that it is this server they talk to, and no other one at that port.
+Run by running.py: `python -m recipes.r06_benchmarking.bench.serve APP NONCE OPTIONS`.
+It prints its port when it is ready. Each handshake is answered with the nonce, so that
+the clients know that it is this server they talk to, and no other one at that port.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import Any
 
 import uvicorn
 
-from recipes.r06_benchmarking import yardstick
+from recipes.r06_benchmarking.bench import yardstick
 
 
 class Server(uvicorn.Server):
