@@ -7,7 +7,8 @@ The judging itself, hints, solutions and starting over are those of the terminal
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Literal, TypedDict
 
 from recipes.workbench import catalog
 from recipes.workbench.exercises import practice
@@ -157,7 +158,7 @@ class Exercise:
         self.states = {task.name: state for task in self.tasks if state}
         self.failures = {}
 
-    def shown(self) -> dict[str, Any]:
+    def shown(self) -> "ExerciseShown":
         """What the page takes: each task with its state, and the rest in words."""
         done = sum(state == "passed" for state in self.states.values())
         return {
@@ -178,3 +179,51 @@ class Exercise:
                 for task in self.tasks
             ],
         }
+
+
+class TaskShown(TypedDict):
+    """A task of an exercise."""
+
+    title: str
+    level: str
+    state: str
+    failure: str
+
+
+class ExerciseShown(TypedDict):
+    """An exercise; `solution` says whether there is one to show."""
+
+    tell: Literal["exercise"]
+    trouble: str
+    judging: bool
+    begun: bool
+    passed: bool
+    done: int
+    solution: bool
+    tasks: list[TaskShown]
+
+
+class Exercises:
+    """The exercises of all recipes."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._exercises: dict[str, Exercise] = {}
+        # Two at a time: as many as the terminal's progress judges.
+        self._turns = asyncio.Semaphore(practice.SIDE_BY_SIDE)
+
+    def of(self, recipe: str) -> Exercise:
+        if recipe not in self._exercises:
+            self._exercises[recipe] = Exercise(recipe, self._changed)
+        return self._exercises[recipe]
+
+    async def progress(self, recipe: str) -> practice.Progress:
+        """How far an exercise is; judged in its turn, if that is not known."""
+        async with self._turns:
+            return await asyncio.to_thread(practice.progress_of, recipe)
+
+    async def saved(self, recipe: str, files: set[Path]) -> None:
+        """Files were saved: judge the exercise again, if it may depend on one."""
+        folder = catalog.RECIPES / recipe
+        if any(f.suffix == ".py" and folder in f.parents for f in files):
+            await self.of(recipe).saved()
