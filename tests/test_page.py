@@ -29,7 +29,7 @@ from recipes.workbench.refusal import Refusal
 from recipes.workbench.servers import child
 from recipes.workbench.servers.apps import apps
 from recipes.workbench.tail import Tail
-from tests.pages import BOUND, Live, Started, copy_of_the_workbook, run, served
+from tests.helpers.pages import BOUND, Live, Started, copy_of_the_workbook, run, served
 
 
 @pytest.fixture(scope="module")

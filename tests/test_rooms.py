@@ -14,7 +14,7 @@ from recipes.workbench import catalog
 WORKBENCH = "recipes.workbench"
 # What lies beside the rooms, and whoever runs a room as a program.
 BESIDE, COMMANDS = "beside the rooms", "cli"
-ARROW = re.compile(r"^    (\w+) +-> (.+)$", re.MULTILINE)
+ARROW = re.compile(r"^    (\w+) +-> (.+?)  .+$", re.MULTILINE)
 
 
 def picture() -> dict[str, set[str]]:

@@ -14,7 +14,7 @@ from recipes.workbench.exercises import judge
 from recipes.workbench.exercises.judge import Verdict
 from recipes.workbench.servers.starting import JUDGING, warm
 from recipes.workbench.tasks import tasks
-from tests.answers import (
+from tests.helpers.answers import (
     RIGHT_ANSWERS,
     Edit,
     Wrong,

@@ -3,14 +3,15 @@
 Recipes never import it; the tests and `python -m recipes` do. Its rooms, and which
 others each of them imports:
 
-    cli       -> exercises, page
-    page      -> consoles, exercises, servers
-    consoles  -> servers
-    exercises -> servers
-    judging   -> servers
-    servers   -> nothing
+    cli       -> exercises, page               the commands of `python -m recipes`
+    page      -> consoles, exercises, servers  what a browser shows, and its one socket
+    consoles  -> servers                       clients, and copies of what they said
+    exercises -> servers                       your answers, and how far you are
+    judging   -> servers                       a plugin of pytest, which judges answers
+    servers   -> nothing                       apps in child processes
 
-To judge an answer, exercises starts a pytest that has judging as its plugin: a process
-of its own, no import. All rooms import the modules that lie beside them, which import
-each other only. No two modules import each other, by whatever way round.
+In three rooms a desk.py takes the calls of a page and gives it the room's news. To
+judge an answer, exercises starts a pytest with judging as its plugin: a process of its
+own, no import. All rooms import what lies beside them, and that imports no room. No
+modules import each other in a circle.
 """
