@@ -8,8 +8,9 @@ when the page is ready to take it, so a slow page costs no memory.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from typing import Any, Literal, TypedDict, TypeVar
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,7 +20,6 @@ from recipes.workbench.tail import Piece, Tail
 # Answers that the page has not taken yet.
 MOST_ANSWERS = 200
 
-News = Mapping[str, object]
 Work = Coroutine[Any, Any, None]
 Item = TypeVar("Item")
 
@@ -31,11 +31,18 @@ class Call(BaseModel):
     token: str
 
 
-class Trouble(TypedDict):
+class News:
+    """What every piece of news holds; each kind is a dataclass."""
+
+    tell: str
+
+
+@dataclass
+class Trouble(News):
     """What was asked for was not done: why."""
 
-    tell: Literal["trouble"]
     sentence: str
+    tell: Literal["trouble"] = "trouble"
 
 
 class Line:
@@ -56,7 +63,7 @@ class Line:
         self.wake.set()
 
     def complain(self, refusal: Refusal) -> None:
-        self.tell(Trouble(tell="trouble", sentence=str(refusal)))
+        self.tell(Trouble(str(refusal)))
 
     def in_background(self, work: Work) -> None:
         """Do something that takes its time; a Refusal in it is told."""

@@ -4,26 +4,17 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Literal, TypedDict
+from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlsplit
 
-from recipes.workbench.consoles.calls import (
-    Connect,
-    ConsolesCall,
-    Copy,
-    Leave,
-    Send,
-    Token,
-    bytes_of,
-    headers_of,
-    json_of,
-)
+from recipes.workbench.consoles import calls
 from recipes.workbench.consoles.console import Console
 from recipes.workbench.consoles.copies.script import as_python
 from recipes.workbench.consoles.copies.test import as_test
 from recipes.workbench.consoles.exchange import Exchange, conversation
 from recipes.workbench.consoles.offers import Offers, OfferShown, for_app, offers
-from recipes.workbench.consoles.rows import console_shown, rows_shown
+from recipes.workbench.consoles.rows import Rows, console_shown, row
 from recipes.workbench.consoles.target import Target, TokenRequest
 from recipes.workbench.consoles.token import fetch_token
 from recipes.workbench.desk import Desk, Line, News
@@ -35,21 +26,23 @@ MOST_EXCHANGES = 50
 MOST_TOKENS = 50
 
 
-class TokenFetched(TypedDict):
+@dataclass
+class TokenFetched(News):
     """A token came, as the value of the header `Authorization`."""
 
-    tell: Literal["token"]
     console: int
     value: str
+    tell: Literal["token"] = "token"
 
 
-class Copied(TypedDict):
+@dataclass
+class Copied(News):
     """An exchange as the text of a file, and how to run it."""
 
-    tell: Literal["copied"]
     name: str
     text: str
     how: str
+    tell: Literal["copied"] = "copied"
 
 
 class ConsolesDesk(Desk):
@@ -85,21 +78,21 @@ class ConsolesDesk(Desk):
         """What to try at an app of the recipe."""
         return for_app(self._offers.offer, app, port, routes)
 
-    def take(self, call: ConsolesCall) -> None:
+    def take(self, call: calls.ConsolesCall) -> None:
         match call:
-            case Connect():
+            case calls.Connect():
                 exchange = self._console(call.console).connect(self._target(call))
                 self._exchanges.append(exchange)
                 self.forget(f"console {call.console}")
-            case Send():
+            case calls.Send():
                 send(self._console(call.console), call)
-            case Leave():
+            case calls.Leave():
                 if console := self._consoles.pop(call.console, None):
                     self.forget(f"console {call.console}")
                     self.line.spawn(console.end())
-            case Token():
+            case calls.Token():
                 self.line.in_background(self._fetch_token(call))
-            case Copy():
+            case calls.Copy():
                 self._copy(call)
 
     def news(self) -> Iterator[News]:
@@ -107,7 +100,9 @@ class ConsolesDesk(Desk):
             name = f"console {number}"
             piece = self.unread(name, console.frames)
             if console.exchange and (piece.items or piece.left_out):
-                yield rows_shown(number, console.run, console.exchange.began, piece)
+                began = console.exchange.began
+                rows = [row(seen, began) for seen in piece.items]
+                yield Rows(number, console.run, rows, piece.left_out)
             yield from self.if_new(name, console_shown(number, console))
 
     async def end(self) -> None:
@@ -121,8 +116,8 @@ class ConsolesDesk(Desk):
             self._consoles[number] = console
         return self._consoles[number]
 
-    def _target(self, call: Connect) -> Target:
-        headers = headers_of(call.headers)
+    def _target(self, call: calls.Connect) -> Target:
+        headers = calls.headers_of(call.headers)
         known = (self._tokens.get(v) for k, v in headers if k == "Authorization")
         return Target(
             url=call.url.strip(),
@@ -132,7 +127,7 @@ class ConsolesDesk(Desk):
             token=next(known, None),
         )
 
-    async def _fetch_token(self, call: Token) -> None:
+    async def _fetch_token(self, call: calls.Token) -> None:
         if self._offers.token is None or call.user >= len(self._offers.token.users):
             raise Refusal("This recipe gives no such token.")
         request = self._offers.token.request(call.user)
@@ -141,9 +136,9 @@ class ConsolesDesk(Desk):
         if len(self._tokens) >= MOST_TOKENS:
             self._tokens.pop(next(iter(self._tokens)))
         self._tokens[header] = request
-        self.line.tell(TokenFetched(tell="token", console=call.console, value=header))
+        self.line.tell(TokenFetched(call.console, header))
 
-    def _copy(self, call: Copy) -> None:
+    def _copy(self, call: calls.Copy) -> None:
         chosen = self._console(call.console).exchange
         if chosen is None:
             raise Refusal("Connect first: there is nothing to copy.")
@@ -154,7 +149,7 @@ class ConsolesDesk(Desk):
             text = self._as_test(held, urlsplit(chosen.target.url).port)
             name, how = "test_exchange.py", "pytest test_exchange.py"
         how = f"Save it as {name} in the workbook's folder, and run: {how}"
-        self.line.tell(Copied(tell="copied", name=name, text=text, how=how))
+        self.line.tell(Copied(name, text, how))
 
     def _as_test(self, held: list[Exchange], port: int | None) -> str:
         app = self._apps.last_at(port or 80)
@@ -167,15 +162,15 @@ class ConsolesDesk(Desk):
         return as_test(held, app.module, app.settings, crashes=crashes)
 
 
-def send(console: Console, call: Send) -> None:
+def send(console: Console, call: calls.Send) -> None:
     """Send what a person has typed. Raises Refusal."""
     match call.kind:
         case "text":
             console.send(call.data)
         case "json":
-            console.send(json_of(call.data))
+            console.send(calls.json_of(call.data))
         case "binary":
-            console.send(bytes_of(call.data))
+            console.send(calls.bytes_of(call.data))
         case "ping":
             console.ping(call.data.encode())
         case "close":

@@ -20,7 +20,7 @@ recipe's folder, if there is one:
 """
 
 from collections.abc import Iterable
-from typing import TypedDict
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -88,13 +88,14 @@ def offers(recipe: str) -> Offers:
     return read_toml(file, Offers) if file.is_file() else Offers()
 
 
-class OfferShown(TypedDict):
+@dataclass
+class OfferShown:
     """Something to try, with the address and the Origin for a running server."""
 
     url: str
     path: str
     title: str
-    send: list[object]
+    send: list[str | Binary | Close]
     headers: dict[str, str]
     subprotocols: list[str]
     origin: str
@@ -108,24 +109,24 @@ def for_app(
 
     Each of its sockets is offered, also one of which `console.toml` does not know.
     """
-    found: list[OfferShown] = []
+    found = []
     for kind, path in routes:
         if kind != "websocket":
             continue
         mine = [o for o in every if o.path == path and (not o.apps or app in o.apps)]
         for offer in mine or [Offer.model_validate({"path": path})]:
-            found.append(
-                {
-                    "url": f"ws://127.0.0.1:{port}{offer.to or path}",
-                    "path": offer.to or path,
-                    "title": offer.title,
-                    "send": offer.model_dump()["send"],
-                    "headers": offer.headers,
-                    "subprotocols": offer.subprotocols,
-                    "origin": offer.origin.replace("{address}", f"127.0.0.1:{port}"),
-                    "token": offer.token,
-                }
+            to, address = offer.to or path, f"127.0.0.1:{port}"
+            shown = OfferShown(
+                f"ws://{address}{to}",
+                to,
+                offer.title,
+                offer.send,
+                offer.headers,
+                offer.subprotocols,
+                offer.origin.replace("{address}", address),
+                offer.token,
             )
+            found.append(shown)
     return found
 
 

@@ -7,10 +7,12 @@ The judging itself, hints, solutions and starting over are those of the terminal
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal
 
 from recipes.workbench import catalog
+from recipes.workbench.desk import News
 from recipes.workbench.exercises import practice
 from recipes.workbench.exercises.judge import Begun, Judging, Verdict
 from recipes.workbench.refusal import Refusal
@@ -161,28 +163,28 @@ class Exercise:
     def shown(self) -> "ExerciseShown":
         """What the page takes: each task with its state, and the rest in words."""
         done = sum(state == "passed" for state in self.states.values())
-        return {
-            "tell": "exercise",
-            "trouble": self.trouble,
-            "judging": self.judging,
-            "begun": self.begun,
-            "passed": bool(self.tasks) and done == len(self.tasks),
-            "done": done,
-            "solution": catalog.solution(self.recipe).is_file(),
-            "tasks": [
-                {
-                    "title": task.title,
-                    "level": task.level,
-                    "state": self.states.get(task.name, ""),
-                    "failure": self.failures.get(task.name, ""),
-                }
+        return ExerciseShown(
+            trouble=self.trouble,
+            judging=self.judging,
+            begun=self.begun,
+            passed=bool(self.tasks) and done == len(self.tasks),
+            done=done,
+            solution=catalog.solution(self.recipe).is_file(),
+            tasks=[
+                TaskShown(
+                    task.title,
+                    task.level,
+                    self.states.get(task.name, ""),
+                    self.failures.get(task.name, ""),
+                )
                 for task in self.tasks
             ],
-        }
+        )
 
 
-class TaskShown(TypedDict):
-    """A task of an exercise."""
+@dataclass
+class TaskShown:
+    """A task of an exercise, and how it stands."""
 
     title: str
     level: str
@@ -190,10 +192,10 @@ class TaskShown(TypedDict):
     failure: str
 
 
-class ExerciseShown(TypedDict):
+@dataclass
+class ExerciseShown(News):
     """An exercise; `solution` says whether there is one to show."""
 
-    tell: Literal["exercise"]
     trouble: str
     judging: bool
     begun: bool
@@ -201,6 +203,7 @@ class ExerciseShown(TypedDict):
     done: int
     solution: bool
     tasks: list[TaskShown]
+    tell: Literal["exercise"] = "exercise"
 
 
 class Exercises:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Literal, TypedDict
+from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import Field
 
@@ -42,45 +43,50 @@ class Reset(Call):
 ExerciseCall = Check | Hint | Solution | Reset
 
 
-class HintShown(TypedDict):
+@dataclass
+class HintShown(News):
     """A hint: number `n` of the `total` hints of a task."""
 
-    tell: Literal["hint"]
     task: str
     n: int
     total: int
     text: str
+    tell: Literal["hint"] = "hint"
 
 
-class SolutionShown(TypedDict):
+@dataclass
+class SolutionShown(News):
     """The solution; empty if the exercise is not passed and one has to insist."""
 
-    tell: Literal["solution"]
     html: str
+    tell: Literal["solution"] = "solution"
 
 
-class ResetDone(TypedDict):
+@dataclass
+class ResetDone(News):
     """The starter is there again, and the work `kept` in a file, if there was any."""
 
-    tell: Literal["reset"]
     kept: str
+    tell: Literal["reset"] = "reset"
 
 
-class ProgressShown(TypedDict):
+@dataclass
+class ProgressShown(News):
     """How far the exercise of a recipe is."""
 
-    tell: Literal["progress"]
     recipe: str
     state: str
     passed: int
     total: int
+    tell: Literal["progress"] = "progress"
 
 
-class Judged(TypedDict):
+@dataclass
+class Judged(News):
     """How many exercises are yet to be judged for the progress."""
 
-    tell: Literal["judging"]
     sentence: str
+    tell: Literal["judging"] = "judging"
 
 
 class ExerciseDesk(Desk):
@@ -123,15 +129,7 @@ class ExerciseDesk(Desk):
         hint = await asyncio.to_thread(practice.hint, self.recipe, n)
         if hint is None:
             raise Refusal("All tasks are passed: there is nothing to hint at.")
-        self.line.tell(
-            HintShown(
-                tell="hint",
-                task=hint.task.title,
-                n=hint.n,
-                total=hint.total,
-                text=hint.text,
-            )
-        )
+        self.line.tell(HintShown(hint.task.title, hint.n, hint.total, hint.text))
 
     async def _solution(self, anyway: bool) -> None:
         html = ""
@@ -142,7 +140,7 @@ class ExerciseDesk(Desk):
             raise Refusal("This edition of the workbook has no solutions.") from None
         except practice.NotPassed:
             pass
-        self.line.tell(SolutionShown(tell="solution", html=html))
+        self.line.tell(SolutionShown(html))
 
     async def _reset(self) -> None:
         try:
@@ -150,7 +148,7 @@ class ExerciseDesk(Desk):
         except OSError as error:
             raise Refusal(f"Nothing was changed: {error.strerror}.") from None
         name = kept.relative_to(catalog.ROOT).as_posix() if kept else ""
-        self.line.tell(ResetDone(tell="reset", kept=name))
+        self.line.tell(ResetDone(name))
 
     def tell_progress(self, recipes: list[str]) -> None:
         """Tell how far these are, each as soon as that is known."""
@@ -159,17 +157,10 @@ class ExerciseDesk(Desk):
         async def tell(recipe: str) -> None:
             progress = await self._exercises.progress(recipe)
             waiting.discard(recipe)
-            self.line.tell(
-                ProgressShown(
-                    tell="progress",
-                    recipe=recipe,
-                    state=progress.words,
-                    passed=progress.done,
-                    total=progress.total,
-                )
-            )
+            done, total = progress.done, progress.total
+            self.line.tell(ProgressShown(recipe, progress.words, done, total))
             rest = f"Judging your exercises: {len(waiting)} to go." if waiting else ""
-            self.line.tell(Judged(tell="judging", sentence=rest))
+            self.line.tell(Judged(rest))
 
         for recipe in recipes:
             self.line.in_background(tell(recipe))

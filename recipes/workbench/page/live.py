@@ -5,8 +5,9 @@ import contextlib
 import json
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal
 
 from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
@@ -26,11 +27,12 @@ from recipes.workbench.servers.desk import ServersCall, ServersDesk
 PAUSE = 0.04
 
 
-class Saved(TypedDict):
+@dataclass
+class Saved(News):
     """Files of the recipe were saved."""
 
-    tell: Literal["saved"]
     files: list[str]
+    tell: Literal["saved"] = "saved"
 
 
 class Page:
@@ -119,7 +121,7 @@ class Page:
         folder = catalog.RECIPES / self.recipe
         names = [f.relative_to(folder).as_posix() for f in files if folder in f.parents]
         if self.recipe and names:
-            self._line.tell(Saved(tell="saved", files=names))
+            self._line.tell(Saved(names))
         elif not self.recipe:
             changed = {f.relative_to(catalog.RECIPES).parts[0] for f in files}
             self._exercise.tell_progress(sorted(changed))
@@ -130,7 +132,7 @@ class Page:
             self._line.wake.clear()
             try:
                 # Escaped: half a surrogate pair, as JSON may hold, is no UTF-8.
-                texts = (json.dumps(news) for news in self._news())
+                texts = (json.dumps(news, default=vars) for news in self._news())
                 for text in texts:
                     if not await self._sent(text):
                         return

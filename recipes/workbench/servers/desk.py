@@ -3,7 +3,8 @@
 import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, TypedDict
+from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import Field
 
@@ -30,30 +31,32 @@ class Stop(Call):
 ServersCall = Start | Stop
 
 
-class AppShown(TypedDict):
+@dataclass
+class AppShown(News):
     """An app's state; while it runs, the pages it serves and what to try there."""
 
-    tell: Literal["app"]
     app: str
     state: str
     sentence: str
     port: int
     settings: str
     pages: list[str]
-    offers: Sequence[News]
+    offers: Sequence[object]
+    tell: Literal["app"] = "app"
 
 
-class LogLines(TypedDict):
+@dataclass
+class LogLines(News):
     """Lines that came to an app's log, and how many before them are left out."""
 
-    tell: Literal["log"]
     app: str
     lines: list[str]
     left_out: int
+    tell: Literal["log"] = "log"
 
 
 # What consoles have to offer for an app at a port, with these routes.
-Offering = Callable[[str, int, list[tuple[str, str]]], Sequence[News]]
+Offering = Callable[[str, int, list[tuple[str, str]]], Sequence[object]]
 
 
 class ServersDesk(Desk):
@@ -77,25 +80,16 @@ class ServersDesk(Desk):
             yield from self.if_new(app.name, self._shown(app))
             piece = self.unread(app.name, app.log)
             if piece.items or piece.left_out:
-                yield LogLines(
-                    tell="log",
-                    app=app.name,
-                    lines=piece.items,
-                    left_out=piece.left_out,
-                )
+                yield LogLines(app.name, piece.items, piece.left_out)
 
     def _shown(self, app: App) -> AppShown:
         routes = app.server.routes() if app.server and app.state == "running" else []
-        return {
-            "tell": "app",
-            "app": app.name,
-            "state": app.state,
-            "sentence": app.sentence,
-            "port": app.port,
-            "settings": " ".join(f"{k}={v}" for k, v in app.settings.items()),
-            "pages": [path for kind, path in routes if kind == "page"],
-            "offers": self._offering(app.name, app.port, routes),
-        }
+        pages = [path for kind, path in routes if kind == "page"]
+        offers = self._offering(app.name, app.port, routes)
+        settings = " ".join(f"{k}={v}" for k, v in app.settings.items())
+        return AppShown(
+            app.name, app.state, app.sentence, app.port, settings, pages, offers
+        )
 
 
 def settings_of(line: str) -> dict[str, str]:

@@ -207,7 +207,7 @@ export class Console {
       this.leftOut += 1;
     }
     this.showLeftOut();
-    const last = frames.findLast(({ sent, text }) => !sent && text !== undefined);
+    const last = frames.findLast(({ sent, text }) => !sent && text !== null);
     if (last) this.say(`Received ${last.kind}: ${last.text.slice(0, 200)}`);
     this.scroll();
   }

@@ -17,7 +17,7 @@ export function frameRow({ at, sent, kind, size, final, text, json, hex, left_ou
     // Open it is unfolded, closed it is as it came.
     const summary = element("summary", {}, element("span", { class: "raw" }, text));
     made.append(element("details", { open: json.length < 1000 }, summary, element("pre", {}, json)));
-  } else if (text !== undefined || hex) {
+  } else if (text !== null || hex) {
     made.append(element("pre", {}, text ?? hex));
   }
   if (left_out) made.append(element("p", { class: "meta" }, `${count(left_out, "byte")} more left out`));
