@@ -52,7 +52,7 @@ else:
 
 
 class Script(Form):
-    """A script with the `websockets` client."""
+    """Steps as statements of an asyncio client."""
 
     stack = "async with AsyncExitStack() as stack:"
 

@@ -44,7 +44,7 @@ UNCLEAR = {"AssertionError", "Exception", "RuntimeError"}
 
 
 class Test(Form):
-    """A test on Starlette's TestClient."""
+    """Steps as statements of a test."""
 
     stack = "with TestClient(app) as client, ExitStack() as stack:"
 
