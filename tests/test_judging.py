@@ -28,7 +28,7 @@ from recipes.workbench.exercises.judge import (
 )
 from recipes.workbench.servers.server import START_TIMEOUT
 from recipes.workbench.tasks import tasks
-from tests.lines import (
+from tests.helpers.lines import (
     HANGS,
     Lines,
     has_ended,

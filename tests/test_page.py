@@ -21,15 +21,15 @@ from websockets.sync.server import ServerConnection, serve
 from websockets.utils import accept_key
 
 from recipes.workbench import catalog
-from recipes.workbench.consoles.console import checked
-from recipes.workbench.consoles.exchange import Exchange, Target, conversation
+from recipes.workbench.consoles.exchange import Exchange, conversation
 from recipes.workbench.consoles.offers import offers, users
+from recipes.workbench.consoles.target import Target, checked
 from recipes.workbench.page import render
 from recipes.workbench.refusal import Refusal
 from recipes.workbench.servers import child
 from recipes.workbench.servers.apps import apps
 from recipes.workbench.tail import Tail
-from tests.pages import BOUND, Live, Started, copy_of_the_workbook, run, served
+from tests.helpers.pages import BOUND, Live, Started, copy_of_the_workbook, run, served
 
 
 @pytest.fixture(scope="module")

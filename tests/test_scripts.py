@@ -22,17 +22,12 @@ from xml.etree import ElementTree
 import pytest
 
 from recipes.workbench import catalog
-from recipes.workbench.consoles.console import Console, fetch_token
-from recipes.workbench.consoles.exchange import (
-    Closed,
-    Exchange,
-    Failed,
-    Frame,
-    Refused,
-    Target,
-    TokenRequest,
-)
-from recipes.workbench.consoles.scripts import as_python, as_test
+from recipes.workbench.consoles.console import Console
+from recipes.workbench.consoles.copies.script import as_python
+from recipes.workbench.consoles.copies.test import as_test
+from recipes.workbench.consoles.exchange import Closed, Exchange, Failed, Frame, Refused
+from recipes.workbench.consoles.target import Target, TokenRequest
+from recipes.workbench.consoles.token import fetch_token
 from recipes.workbench.servers.server import AppServer
 
 # Seconds: for a message, and for all that a script or a test may take.
@@ -360,7 +355,7 @@ def test_they_are_clean(proof: Proof) -> None:
 def test_the_server_does_something_else(
     proof: Proof, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recipes.workbench.consoles.scripts.PATIENCE", 1)
+    monkeypatch.setattr("recipes.workbench.consoles.copies.script.PATIENCE", 1)
     url, login = proof.held["bad"][0].target.url, TokenRequest("/token", FORM)
     for to, held, complaint in (
         (NOWHERE, exchange("< Hi!"), "ConnectionRefused|OSError"),

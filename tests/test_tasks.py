@@ -11,7 +11,7 @@ import pytest
 from recipes.workbench import catalog
 from recipes.workbench.refusal import Refusal
 from recipes.workbench.tasks import Tasks, read, tasks
-from tests.pages import Started, copy_of_the_workbook, run
+from tests.helpers.pages import Started, copy_of_the_workbook, run
 
 RECIPE = "r01_setup"
 TASK = """

@@ -20,15 +20,15 @@ import pytest
 
 from recipes.workbench import catalog
 from recipes.workbench.servers.server import START_TIMEOUT
-from tests.lines import (
+from tests.helpers.lines import (
     HANGS,
     Lines,
     has_ended,
     pytest_below,
     waits_in_the_last_task,
 )
-from tests.pages import LONG_BOUND as BOUND
-from tests.pages import copy_of_the_workbook, run
+from tests.helpers.pages import LONG_BOUND as BOUND
+from tests.helpers.pages import copy_of_the_workbook, run
 
 # A students' edition has none.
 with_solutions = pytest.mark.skipif(

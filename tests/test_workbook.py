@@ -11,7 +11,7 @@ from recipes.workbench import catalog
 from recipes.workbench.exercises import judge
 from recipes.workbench.servers.starting import JUDGING, warm
 from recipes.workbench.tasks import tasks
-from tests.answers import (
+from tests.helpers.answers import (
     RIGHT_ANSWERS,
     Edit,
     Wrong,

@@ -1,4 +1,17 @@
-"""What runs apps in child processes and judges answers.
+"""What runs apps in child processes, judges answers, and shows all that as a page.
 
-Recipes never import it; the tests and `python -m recipes` do.
+Recipes never import it; the tests and `python -m recipes` do. Its rooms, and which
+others each of them imports:
+
+    cli       -> exercises, page               the commands of `python -m recipes`
+    page      -> consoles, exercises, servers  what a browser shows, and its one socket
+    consoles  -> servers                       clients, and copies of what they said
+    exercises -> servers                       your answers, and how far you are
+    judging   -> servers                       a plugin of pytest, which judges answers
+    servers   -> nothing                       apps in child processes
+
+In three rooms a desk.py takes the calls of a page and gives it the room's news. To
+judge an answer, exercises starts a pytest with judging as its plugin: a process of its
+own, no import. All rooms import what lies beside them, and that imports no room. No
+modules import each other in a circle.
 """

@@ -13,7 +13,7 @@ import pytest
 from websockets.sync.server import ServerConnection, serve
 
 from recipes.workbench import catalog
-from tests.pages import Started, copy_of_the_workbook, served
+from tests.helpers.pages import Started, copy_of_the_workbook, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page

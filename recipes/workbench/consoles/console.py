@@ -6,38 +6,25 @@ what a browser hides: the answer to a refused handshake, pings, who closed and h
 
 import asyncio
 import contextlib
-import ipaddress
-import json
-import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, cast
-from urllib.parse import urlsplit
 
-import httpx2
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
-from websockets.frames import Close, Opcode
-from websockets.frames import Frame as WireFrame
+from websockets.frames import Close
 from websockets.protocol import Protocol
 from websockets.typing import Origin, Subprotocol
 
-from recipes.workbench.consoles.exchange import (
-    Closed,
-    Exchange,
-    Failed,
-    Frame,
-    Refused,
-    Target,
-    TokenRequest,
-)
+from recipes.workbench.consoles.exchange import Closed, Exchange, Failed, Frame, Refused
+from recipes.workbench.consoles.target import Target, checked
+from recipes.workbench.consoles.wire import CLOSE_TIMEOUT, Recorder, connect_once
 from recipes.workbench.refusal import Refusal
 from recipes.workbench.tail import Tail
 
-# Seconds: to open, for the server to take what is sent, for it to answer a close.
+# Seconds: to open, and for the server to take what is sent.
 OPEN_TIMEOUT = 10.0
 SEND_TIMEOUT = 5.0
-CLOSE_TIMEOUT = 5.0
 # A console shows what comes, however big: up to uvicorn's own limit.
 MOST_BYTES = 16 * 2**20
 # Frames that wait for the page, the bytes of each that are shown, and messages that
@@ -45,71 +32,9 @@ MOST_BYTES = 16 * 2**20
 MOST_FRAMES = 10_000
 MOST_SHOWN = 4_000
 MOST_WAITING = 100
-# Bytes of the answer to a login.
-LONGEST_TOKEN = 64 * 2**10
 
-# A header's name and value, RFC 9110 §5.1 and §5.5.
-HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-# What the handshake itself sets.
-ITS_OWN = {"host", "connection", "upgrade", "origin"}
 # Close codes, RFC 6455 §7.4; 1004, 1005, 1006 and 1015 are never sent.
 MAY_BE_SENT = {1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)}
-
-KINDS = {
-    Opcode.TEXT: "text",
-    Opcode.BINARY: "binary",
-    Opcode.CONT: "continuation",
-    Opcode.PING: "ping",
-    Opcode.PONG: "pong",
-    Opcode.CLOSE: "close",
-}
-
-
-def checked(target: Target, allow_remote: bool) -> Target:
-    """The target, if it can be connected to.
-
-    Raises Refusal: the address is none, is not on this machine, or a header cannot be
-    sent. A host's name other than `localhost` counts as remote, wherever it leads.
-    """
-    try:
-        parts = urlsplit(target.url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise Refusal(f"{target.url} is not an address.") from None
-    if parts.scheme not in {"ws", "wss"} or not host or port == 0:
-        raise Refusal("An address begins with ws:// or wss://, then host and port.")
-    if parts.fragment or "#" in target.url:
-        raise Refusal("An address of a WebSocket has no # (RFC 6455 §3).")
-    if not target.url.isprintable() or " " in target.url or "\\" in target.url:
-        raise Refusal("An address holds no spaces and no backslash: write %20 or %5C.")
-    if not allow_remote and not on_this_machine(host):
-        raise Refusal(
-            f"{host} is not on this machine. The console connects to 127.0.0.1 and "
-            "localhost alone, unless you start the page with --allow-remote."
-        )
-    for name, value in target.headers:
-        if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
-            raise Refusal(f"The header {name!r} cannot be sent with that value.")
-        if name.lower() in ITS_OWN or name.lower().startswith("sec-websocket-"):
-            where = "its own field" if name.lower() == "origin" else "the handshake"
-            raise Refusal(f"The header {name} is set by {where}.")
-    if not HEADER_VALUE.fullmatch(target.origin):
-        raise Refusal("That Origin cannot be sent.")
-    for protocol in target.subprotocols:
-        if not HEADER_NAME.fullmatch(protocol):
-            raise Refusal(f"{protocol!r} is not a subprotocol's name.")
-    return target
-
-
-def on_this_machine(host: str) -> bool:
-    """Whether a host is this machine for sure, without asking a name server."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Seen(NamedTuple):
@@ -117,37 +42,6 @@ class Seen(NamedTuple):
 
     frame: Frame
     size: int
-
-
-class Recorder(ClientConnection):
-    """A connection that tells each frame it receives, control frames too."""
-
-    told: Callable[[Frame], None]
-    is_ending = False
-
-    def process_event(self, event: Any) -> None:
-        if isinstance(event, WireFrame):
-            kind = KINDS[event.opcode]
-            data = bytes(event.data)
-            self.told(Frame(time.monotonic(), False, kind, data, event.fin))
-            if event.opcode is Opcode.PING:
-                # websockets answers by itself, as RFC 6455 §5.5.3 wants it.
-                self.told(Frame(time.monotonic(), True, "pong", data))
-        super().process_event(event)
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.protocol.close_expected() and not self.is_ending:
-            # A server that has closed, or broken the protocol, may keep the line up.
-            self.is_ending = True
-            self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
-
-
-class connect_once(connect):
-    """`connect`, that does not follow a redirect: it might lead to another machine."""
-
-    def process_redirect(self, exc: Exception) -> Exception:
-        return exc
 
 
 class Console:
@@ -383,43 +277,3 @@ class Console:
             if self._connection is not None:
                 self._connection.transport.abort()
             await asyncio.wait([self._task], timeout=CLOSE_TIMEOUT)
-
-
-async def fetch_token(url: str, request: TokenRequest, allow_remote: bool) -> str:
-    """Log in at the server of a socket's address, and return the access token.
-
-    Raises Refusal: the address is not allowed, or the answer is no token.
-    """
-    checked(Target(url), allow_remote)
-    parts = urlsplit(url)
-    scheme = "https" if parts.scheme == "wss" else "http"
-    address = f"{scheme}://{parts.netloc}{request.path}"
-    body = b""
-    try:
-        async with (
-            # Of the whole: the client's own bound begins anew with each byte.
-            asyncio.timeout(OPEN_TIMEOUT),
-            httpx2.AsyncClient(trust_env=False) as client,
-            client.stream(
-                "POST",
-                address,
-                data=request.form,
-                # A small answer may unpack to a large one.
-                headers={"Accept-Encoding": "identity"},
-            ) as answer,
-        ):
-            async for piece in answer.aiter_raw():
-                body += piece
-                if len(body) > LONGEST_TOKEN:
-                    raise Refusal(f"The answer from {address} is too long for a token.")
-    except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL) as error:
-        why = str(error) or f"it took more than {OPEN_TIMEOUT:.0f} s"
-        raise Refusal(f"No answer from {address}: {why}") from None
-    try:
-        token = json.loads(body)["access_token"] if answer.status_code == 200 else None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        token = None
-    if not isinstance(token, str):
-        said = body[:200].decode(errors="replace")
-        raise Refusal(f"POST {request.path}: HTTP {answer.status_code}, {said}")
-    return token

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from websockets.frames import CloseCode
 
+from recipes.workbench.consoles.target import Target
+
 # Frames of one exchange that are kept to be copied as a script; the first ones, since
 # a conversation cannot be repeated without its beginning.
 MOST_KEPT = 500
@@ -31,25 +33,6 @@ class Frame(NamedTuple):
     kind: str
     data: bytes
     final: bool = True
-
-
-@dataclass(frozen=True)
-class TokenRequest:
-    """How the token in `Authorization` was fetched: a form, posted to the server."""
-
-    path: str
-    form: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where to connect, and with what."""
-
-    url: str
-    headers: tuple[tuple[str, str], ...] = ()
-    subprotocols: tuple[str, ...] = ()
-    origin: str = ""
-    token: TokenRequest | None = None
 
 
 @dataclass(frozen=True)

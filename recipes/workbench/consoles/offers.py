@@ -20,12 +20,12 @@ recipe's folder, if there is one:
 """
 
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from recipes.workbench import catalog
-from recipes.workbench.consoles.exchange import TokenRequest
+from recipes.workbench.consoles.target import TokenRequest
 from recipes.workbench.refusal import Refusal
 from recipes.workbench.toml import read_toml
 
@@ -88,10 +88,24 @@ def offers(recipe: str) -> Offers:
     return read_toml(file, Offers) if file.is_file() else Offers()
 
 
+@dataclass
+class OfferShown:
+    """Something to try, with the address and the Origin for a running server."""
+
+    url: str
+    path: str
+    title: str
+    send: list[str | Binary | Close]
+    headers: dict[str, str]
+    subprotocols: list[str]
+    origin: str
+    token: bool
+
+
 def for_app(
     every: Iterable[Offer], app: str, port: int, routes: Iterable[tuple[str, str]]
-) -> list[dict[str, Any]]:
-    """What to try at a running app, as the page takes it.
+) -> list[OfferShown]:
+    """What to try at a running app.
 
     Each of its sockets is offered, also one of which `console.toml` does not know.
     """
@@ -101,10 +115,17 @@ def for_app(
             continue
         mine = [o for o in every if o.path == path and (not o.apps or app in o.apps)]
         for offer in mine or [Offer.model_validate({"path": path})]:
-            shown = offer.model_dump(exclude={"path", "to", "apps"})
-            shown["url"] = f"ws://127.0.0.1:{port}{offer.to or path}"
-            shown["path"] = offer.to or path
-            shown["origin"] = offer.origin.replace("{address}", f"127.0.0.1:{port}")
+            to, address = offer.to or path, f"127.0.0.1:{port}"
+            shown = OfferShown(
+                f"ws://{address}{to}",
+                to,
+                offer.title,
+                offer.send,
+                offer.headers,
+                offer.subprotocols,
+                offer.origin.replace("{address}", address),
+                offer.token,
+            )
             found.append(shown)
     return found
 

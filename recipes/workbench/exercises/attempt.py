@@ -7,9 +7,12 @@ The judging itself, hints, solutions and starting over are those of the terminal
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from recipes.workbench import catalog
+from recipes.workbench.desk import News
 from recipes.workbench.exercises import practice
 from recipes.workbench.exercises.judge import Begun, Judging, Verdict
 from recipes.workbench.refusal import Refusal
@@ -157,24 +160,73 @@ class Exercise:
         self.states = {task.name: state for task in self.tasks if state}
         self.failures = {}
 
-    def shown(self) -> dict[str, Any]:
+    def shown(self) -> "ExerciseShown":
         """What the page takes: each task with its state, and the rest in words."""
         done = sum(state == "passed" for state in self.states.values())
-        return {
-            "tell": "exercise",
-            "trouble": self.trouble,
-            "judging": self.judging,
-            "begun": self.begun,
-            "passed": bool(self.tasks) and done == len(self.tasks),
-            "done": done,
-            "solution": catalog.solution(self.recipe).is_file(),
-            "tasks": [
-                {
-                    "title": task.title,
-                    "level": task.level,
-                    "state": self.states.get(task.name, ""),
-                    "failure": self.failures.get(task.name, ""),
-                }
+        return ExerciseShown(
+            trouble=self.trouble,
+            judging=self.judging,
+            begun=self.begun,
+            passed=bool(self.tasks) and done == len(self.tasks),
+            done=done,
+            solution=catalog.solution(self.recipe).is_file(),
+            tasks=[
+                TaskShown(
+                    task.title,
+                    task.level,
+                    self.states.get(task.name, ""),
+                    self.failures.get(task.name, ""),
+                )
                 for task in self.tasks
             ],
-        }
+        )
+
+
+@dataclass
+class TaskShown:
+    """A task of an exercise, and how it stands."""
+
+    title: str
+    level: str
+    state: str
+    failure: str
+
+
+@dataclass
+class ExerciseShown(News):
+    """An exercise; `solution` says whether there is one to show."""
+
+    trouble: str
+    judging: bool
+    begun: bool
+    passed: bool
+    done: int
+    solution: bool
+    tasks: list[TaskShown]
+    tell: Literal["exercise"] = "exercise"
+
+
+class Exercises:
+    """The exercises of all recipes."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._exercises: dict[str, Exercise] = {}
+        # Two at a time: as many as the terminal's progress judges.
+        self._turns = asyncio.Semaphore(practice.SIDE_BY_SIDE)
+
+    def of(self, recipe: str) -> Exercise:
+        if recipe not in self._exercises:
+            self._exercises[recipe] = Exercise(recipe, self._changed)
+        return self._exercises[recipe]
+
+    async def progress(self, recipe: str) -> practice.Progress:
+        """How far an exercise is; judged in its turn, if that is not known."""
+        async with self._turns:
+            return await asyncio.to_thread(practice.progress_of, recipe)
+
+    async def saved(self, recipe: str, files: set[Path]) -> None:
+        """Files were saved: judge the exercise again, if it may depend on one."""
+        folder = catalog.RECIPES / recipe
+        if any(f.suffix == ".py" and folder in f.parents for f in files):
+            await self.of(recipe).saved()

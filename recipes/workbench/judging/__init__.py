@@ -10,7 +10,8 @@ connection that ends without a close frame (RFC 6455 §7.1.5).
 """
 
 from recipes.workbench.judging.in_process import InProcessClient
-from recipes.workbench.judging.live import LiveClient, LiveSession
+from recipes.workbench.judging.live import LiveClient
+from recipes.workbench.judging.live_session import LiveSession
 from recipes.workbench.judging.raw import RawSession, masked
 from recipes.workbench.judging.scenes import (
     a_room_of_twenty_loses_six,

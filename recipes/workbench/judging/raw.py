@@ -12,7 +12,7 @@ from websockets.client import ClientProtocol
 from websockets.frames import Close, Frame, Opcode
 from websockets.uri import parse_uri
 
-from recipes.workbench.judging.live import LiveClient, LiveSession, closing
+from recipes.workbench.judging.live_session import LiveSession, Served, closing
 from recipes.workbench.judging.session import PATIENCE, NoAnswer, NothingCame
 
 
@@ -22,7 +22,7 @@ class RawSession(LiveSession):
     The handshake and the reading are those of `websockets`; it offers no compression.
     """
 
-    def __init__(self, client: LiveClient, url: str, window: int | None = None) -> None:
+    def __init__(self, client: Served, url: str, window: int | None = None) -> None:
         super().__init__(client, url)
         self.window = window
 

@@ -1,0 +1,104 @@
+"""The servers' desk: apps are started and stopped, and shown with their logs."""
+
+import re
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+
+from recipes.workbench.desk import Call, Desk, Line, News
+from recipes.workbench.refusal import Refusal
+from recipes.workbench.servers.apps import App, Apps
+
+
+class Start(Call):
+    """Start an app; `settings` as one writes them before a command, NAME=value."""
+
+    do: Literal["start"]
+    app: str
+    settings: str = Field("", max_length=1_000)
+
+
+class Stop(Call):
+    """Stop an app."""
+
+    do: Literal["stop"]
+    app: str
+
+
+ServersCall = Start | Stop
+
+
+@dataclass
+class AppShown(News):
+    """An app's state; while it runs, the pages it serves and what to try there."""
+
+    app: str
+    state: str
+    sentence: str
+    port: int
+    settings: str
+    pages: list[str]
+    offers: Sequence[object]
+    tell: Literal["app"] = "app"
+
+
+@dataclass
+class LogLines(News):
+    """Lines that came to an app's log, and how many before them are left out."""
+
+    app: str
+    lines: list[str]
+    left_out: int
+    tell: Literal["log"] = "log"
+
+
+# What consoles have to offer for an app at a port, with these routes.
+Offering = Callable[[str, int, list[tuple[str, str]]], Sequence[object]]
+
+
+class ServersDesk(Desk):
+    """Where a page asks for servers."""
+
+    def __init__(self, line: Line, apps: Apps, offering: Offering) -> None:
+        super().__init__(line)
+        self._apps = apps
+        self._offering = offering
+
+    def take(self, call: ServersCall) -> None:
+        app = self._apps.get(self.recipe, call.app)
+        if isinstance(call, Start):
+            settings = settings_of(call.settings)
+            self.line.in_background(self._apps.start(app, settings))
+        else:
+            self.line.in_background(app.stop())
+
+    def news(self) -> Iterator[News]:
+        for app in self._apps.of(self.recipe) if self.recipe else []:
+            yield from self.if_new(app.name, self._shown(app))
+            piece = self.unread(app.name, app.log)
+            if piece.items or piece.left_out:
+                yield LogLines(app.name, piece.items, piece.left_out)
+
+    def _shown(self, app: App) -> AppShown:
+        routes = app.server.routes() if app.server and app.state == "running" else []
+        pages = [path for kind, path in routes if kind == "page"]
+        offers = self._offering(app.name, app.port, routes)
+        settings = " ".join(f"{k}={v}" for k, v in app.settings.items())
+        return AppShown(
+            app.name, app.state, app.sentence, app.port, settings, pages, offers
+        )
+
+
+def settings_of(line: str) -> dict[str, str]:
+    """The settings in `NAME=value NAME=value`. Raises Refusal."""
+    try:
+        pairs = [word.partition("=") for word in shlex.split(line)]
+    except ValueError:
+        raise Refusal("A quote is not closed in the settings.") from None
+    for name, equals, value in pairs:
+        if not equals or not re.fullmatch("[A-Z_][A-Z0-9_]*", name) or "\0" in value:
+            raise Refusal("Settings are written NAME=value, as in IDLE_TIMEOUT=2.")
+    return {name: value for name, _, value in pairs}
