@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from recipes.workbench import catalog
-from recipes.workbench.exercises import judge, practice
+from recipes.workbench.exercises import judge, practice, remembered
 from recipes.workbench.exercises.judge import CANCELLED, Judging, Verdict
 from recipes.workbench.tasks import Task
 
@@ -39,7 +39,7 @@ def workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         place = tmp_path / getattr(catalog, name).relative_to(catalog.ROOT)
         monkeypatch.setattr(catalog, name, place)
     monkeypatch.setattr(catalog, "ROOT", tmp_path)
-    monkeypatch.setattr(practice, "CACHE", tmp_path / ".workbench_cache")
+    monkeypatch.setattr(remembered, "CACHE", tmp_path / ".workbench_cache")
     for recipe in (RECIPE, OTHER):
         shutil.copy(catalog.starter(recipe), catalog.exercise(recipe))
     return tmp_path
@@ -64,7 +64,7 @@ def solve(recipe: str) -> None:
 
 def kept() -> list[str]:
     """The names of what lies in the cache."""
-    return sorted(file.name for file in practice.CACHE.glob("*"))
+    return sorted(file.name for file in remembered.CACHE.glob("*"))
 
 
 # What is remembered
@@ -72,7 +72,7 @@ def kept() -> list[str]:
 
 @with_solutions
 def test_judged_once_for_each_state(workbook: Path, judged: list[str]) -> None:
-    assert practice.remembered(RECIPE) is None
+    assert remembered.known(RECIPE) is None
     untouched = practice.standing(RECIPE)
     assert practice.standing(RECIPE) == untouched
     assert judged == [RECIPE]
@@ -116,16 +116,16 @@ MATTERS_NOT = [
 
 @pytest.mark.parametrize("name", MATTERS + MATTERS_NOT)
 def test_what_verdicts_depend_on(workbook: Path, name: str) -> None:
-    before = practice.key_of(OTHER)
-    assert practice.key_of(OTHER) == before
+    before = remembered.key_of(OTHER)
+    assert remembered.key_of(OTHER) == before
     file = workbook / name
     file.parent.mkdir(exist_ok=True)
     with file.open("a", encoding="utf-8") as text:
         text.write("\n")
-    assert (practice.key_of(OTHER) != before) == (name in MATTERS)
+    assert (remembered.key_of(OTHER) != before) == (name in MATTERS)
     file.unlink()
     if name in MATTERS and "of_mine" not in name:
-        assert practice.key_of(OTHER) != before
+        assert remembered.key_of(OTHER) != before
 
 
 def test_what_moves_from_file_to_file_matters(workbook: Path) -> None:
@@ -134,9 +134,9 @@ def test_what_moves_from_file_to_file_matters(workbook: Path) -> None:
     for first, second in (("x", "y"), ("xy", ""), ("", "xy"), ("y", "x")):
         one.write_text(first, encoding="utf-8")
         other.write_text(second, encoding="utf-8")
-        keys.add(practice.key_of(RECIPE))
+        keys.add(remembered.key_of(RECIPE))
     other.unlink()
-    keys.add(practice.key_of(RECIPE))
+    keys.add(remembered.key_of(RECIPE))
     assert len(keys) == 5
 
 
@@ -149,7 +149,7 @@ def test_a_save_meanwhile_leaves_it_open(workbook: Path, back: bool) -> None:
         if back:
             exercise.write_bytes(before)
         assert len(running.verdicts()) == 2
-    assert practice.remembered(RECIPE) is None
+    assert remembered.known(RECIPE) is None
     assert kept() == []
 
 
@@ -159,17 +159,17 @@ def test_trouble_is_not_remembered(
     with practice.judging(RECIPE) as running:
         pass  # not even wait for the verdicts
     assert running.trouble == CANCELLED
-    assert practice.remembered(RECIPE) is None
+    assert remembered.known(RECIPE) is None
     with practice.judging(RECIPE) as running:
         practice.cancel_all()
         assert {verdict.failure for verdict in running.verdicts()} == {CANCELLED}
-    assert practice.remembered(RECIPE) is None
+    assert remembered.known(RECIPE) is None
     monkeypatch.setattr(judge, "JUDGE_TIMEOUT", 0.01)
     assert "more than" in practice.mine(RECIPE)[0].failure
-    assert practice.remembered(RECIPE) is None
+    assert remembered.known(RECIPE) is None
     monkeypatch.setattr(judge, "JUDGE_TIMEOUT", 60)
     assert "more than" not in practice.mine(RECIPE)[0].failure
-    assert practice.remembered(RECIPE) is not None
+    assert remembered.known(RECIPE) is not None
 
 
 TASK = {"test": "test_name", "title": "title", "level": "core", "hints": ["hint"]}
@@ -190,18 +190,18 @@ FOREIGN: list[Any] = [
 
 @pytest.mark.parametrize("what", FOREIGN, ids=lambda what: repr(what)[:60])
 def test_foreign_memory_is_passed_over(workbook: Path, what: Any) -> None:
-    practice.CACHE.mkdir()
+    remembered.CACHE.mkdir()
     data = what if isinstance(what, bytes) else json.dumps(what).encode()
-    data = data.replace(b"KEY", practice.key_of(RECIPE).encode())
-    (practice.CACHE / f"{RECIPE}.json").write_bytes(data)
-    assert practice.remembered(RECIPE) is None
+    data = data.replace(b"KEY", remembered.key_of(RECIPE).encode())
+    (remembered.CACHE / f"{RECIPE}.json").write_bytes(data)
+    assert remembered.known(RECIPE) is None
 
 
 def test_own_memory(workbook: Path) -> None:
     """The counterpart of the above: this is what passes."""
     told = [Verdict(Task.model_validate(TASK), "ein Ärger\ud800")]
-    practice.remember(RECIPE, practice.key_of(RECIPE), told)
-    assert practice.remembered(RECIPE) == told
+    remembered.remember(RECIPE, remembered.key_of(RECIPE), told)
+    assert remembered.known(RECIPE) == told
 
 
 def no_folder(cache: Path) -> None:
@@ -216,7 +216,7 @@ def no_file(cache: Path) -> None:
 def test_without_a_memory(
     workbook: Path, judged: list[str], spoil: Callable[[Path], None]
 ) -> None:
-    spoil(practice.CACHE)
+    spoil(remembered.CACHE)
     assert len(practice.standing(RECIPE)) == 2
     assert len(practice.standing(RECIPE)) == 2
     assert judged == 2 * [RECIPE]
@@ -225,18 +225,18 @@ def test_without_a_memory(
 
 
 def test_readers_see_all_or_nothing(workbook: Path) -> None:
-    key = practice.key_of(RECIPE)
+    key = remembered.key_of(RECIPE)
     verdicts = practice.standing(RECIPE)
     stop = threading.Event()
 
     def write() -> None:
         while not stop.is_set():
-            practice.remember(RECIPE, key, verdicts)
+            remembered.remember(RECIPE, key, verdicts)
 
     with ThreadPoolExecutor(2) as pool:
         writers = [pool.submit(write), pool.submit(write)]
         try:
-            assert all(practice.remembered(RECIPE) == verdicts for _ in range(50))
+            assert all(remembered.known(RECIPE) == verdicts for _ in range(50))
         finally:
             stop.set()
         for writer in writers:

@@ -68,7 +68,9 @@ def test_binary_frame(client: Client, data: bytes) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("last", [b"", masked(Opcode.TEXT, b"\xff")])
+@pytest.mark.parametrize(
+    "last", [b"", masked(Opcode.TEXT, b"\xff")], ids=["nothing", "invalid UTF-8"]
+)
 def test_bad_message_of_a_client_that_is_gone(client: LiveClient, last: bytes) -> None:
     with client.raw("/ws") as peer:
         peer.receive_text()

@@ -13,7 +13,7 @@ from typing import Literal
 
 from recipes.workbench import catalog
 from recipes.workbench.desk import News
-from recipes.workbench.exercises import practice
+from recipes.workbench.exercises import practice, remembered
 from recipes.workbench.exercises.judge import Begun, Judging, Verdict
 from recipes.workbench.refusal import Refusal
 from recipes.workbench.tasks import Task, tasks
@@ -53,7 +53,7 @@ class Exercise:
         except Refusal as refusal:
             self._refused(refusal)
             return
-        known = await asyncio.to_thread(practice.remembered, self.recipe)
+        known = await asyncio.to_thread(remembered.known, self.recipe)
         if self.judging or self._round != before:
             return  # a save came first
         self.begun, self.tasks = practice.begun(self.recipe), every

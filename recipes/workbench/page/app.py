@@ -17,6 +17,7 @@ from recipes.workbench.page.guard import Guard
 from recipes.workbench.page.live import Page
 from recipes.workbench.page.workbench import Workbench
 from recipes.workbench.servers.apps import apps
+from recipes.workbench.servers.starting import APPS, JUDGING, warm
 
 HERE = Path(__file__).resolve().parent
 
@@ -27,10 +28,12 @@ def create_app(port: int, allow_remote: bool = False) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.workbench = workbench = Workbench(allow_remote)
-        workbench.spawn(workbench.watch())
-        yield
-        await workbench.stop()
+        # Most of the time from a save to a verdict went to imports.
+        with warm(APPS), warm(JUDGING):
+            app.state.workbench = workbench = Workbench(allow_remote)
+            workbench.spawn(workbench.watch())
+            yield
+            await workbench.stop()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, title="The workbench")
     app.mount("/static", StaticFiles(directory=HERE / "static"))
