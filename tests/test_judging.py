@@ -36,6 +36,8 @@ from tests.helpers.lines import (
     waits_in_the_last_task,
 )
 
+pytestmark = pytest.mark.slow
+
 RECIPE = "r01_setup"
 BOUND = 30.0
 # A students' edition has none.

@@ -8,6 +8,8 @@ import pytest
 
 from recipes.workbench import catalog
 
+pytestmark = pytest.mark.slow
+
 nbformat = pytest.importorskip(
     "nbformat", reason="notebooks are run with tests/requirements.txt installed"
 )

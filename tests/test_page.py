@@ -31,6 +31,8 @@ from recipes.workbench.servers.apps import apps
 from recipes.workbench.tail import Tail
 from tests.helpers.pages import BOUND, Live, Started, copy_of_the_workbook, run, served
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def workbook(tmp_path_factory: pytest.TempPathFactory) -> Path:

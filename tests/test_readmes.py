@@ -117,6 +117,7 @@ def anchors(file: Path) -> set[str]:
     return {heading.replace(" ", "-") for heading in kept}
 
 
+@pytest.mark.slow
 @each_readme
 def test_commands_print_what_is_shown(readme: Path) -> None:
     with contextlib.ExitStack() as stack:

@@ -30,6 +30,8 @@ from recipes.workbench.consoles.target import Target, TokenRequest
 from recipes.workbench.consoles.token import fetch_token
 from recipes.workbench.servers.server import AppServer
 
+pytestmark = pytest.mark.slow
+
 # Seconds: for a message, and for all that a script or a test may take.
 PATIENCE = 5.0
 BOUND = 60.0

@@ -30,6 +30,8 @@ from tests.helpers.lines import (
 from tests.helpers.pages import LONG_BOUND as BOUND
 from tests.helpers.pages import copy_of_the_workbook, run
 
+pytestmark = pytest.mark.slow
+
 # A students' edition has none.
 with_solutions = pytest.mark.skipif(
     not catalog.SOLUTIONS.is_dir(), reason="this is tested where solutions/ is"

@@ -21,6 +21,8 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page
 
+pytestmark = pytest.mark.slow
+
 # As a learner may name people; `<b>x</b>` and a script tag have a `/`, see below.
 STRANGE = ['a"b', "O'Brien", "a#b", "a\\b", "a?b&c", "<b>x", "<script>alert(1)", "名前"]
 

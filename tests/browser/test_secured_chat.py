@@ -17,6 +17,8 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
+pytestmark = pytest.mark.slow
+
 RECIPE = "r07_oauth2"
 EXERCISE = f"recipes.{RECIPE}.exercise"
 

@@ -18,6 +18,8 @@ from tests.helpers.pages import Started, copy_of_the_workbook, served
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page
 
+pytestmark = pytest.mark.slow
+
 OpenPage = Callable[[str], "Page"]
 
 # A students' edition has none.
