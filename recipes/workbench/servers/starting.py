@@ -18,7 +18,6 @@ from typing import IO, NamedTuple, Protocol
 
 from recipes.workbench import catalog
 
-HOME = catalog.ROOT
 # Seconds for the answer of a warm Python, which may have its imports still before it.
 PATIENCE = 10.0
 
@@ -161,7 +160,7 @@ class Warm:
             number = listener.fileno()
             self._process = subprocess.Popen(
                 [sys.executable, "-m", name, str(number), *modules],
-                cwd=HOME,
+                cwd=catalog.ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[number],
@@ -204,13 +203,13 @@ def start(
     Args:
         kind: the warm Python that is asked first, if there is one.
         environment: all that it gets to see of one.
-        folder: where it runs; only in the workbook's own can it be forked, since what a
-            warm Python has imported comes from there.
+        folder: where it runs. A warm Python forks for its own folder only, since what
+            it has imported comes from there.
         output: a descriptor for its standard output, or `subprocess.PIPE`.
         errors: the same for its standard error.
     """
     address = os.environ.get(kind.variable)
-    if address and folder == HOME:
+    if address:
         order = {
             "module": module,
             "arguments": list(arguments),

@@ -54,6 +54,10 @@ def keep(line: socket.socket) -> dict[str, Any]:
         if not (more := line.recv(LONGEST_ORDER)):
             os._exit(1)
         data += more
+    order: dict[str, Any] = json.loads(data)
+    # What is imported here comes from this folder; another workbook has its own.
+    if order["folder"] != os.getcwd():
+        os._exit(1)
     if pid := os.fork():
         for stream in streams:
             os.close(stream)
@@ -72,7 +76,6 @@ def keep(line: socket.socket) -> dict[str, Any]:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    order: dict[str, Any] = json.loads(data)
     return order
 
 
@@ -86,7 +89,6 @@ def end_with_line(line: socket.socket, pid: int) -> None:
 
 def become(order: dict[str, Any]) -> None:
     """What `python -m` does before it runs a module."""
-    os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environment"])
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
