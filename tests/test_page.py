@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -22,7 +23,7 @@ from websockets.utils import accept_key
 
 from recipes.workbench import catalog
 from recipes.workbench.consoles.exchange import Exchange, conversation
-from recipes.workbench.consoles.offers import offers, users
+from recipes.workbench.consoles.offers import offers, pages, users
 from recipes.workbench.consoles.target import Target, checked
 from recipes.workbench.page import render
 from recipes.workbench.refusal import Refusal
@@ -379,6 +380,16 @@ def test_start_restart_on_save_stop(workbook: Path, started: Started) -> None:
             assert client.connect_ex(("127.0.0.1", port))
 
 
+def test_a_page_with_parameters_can_be_opened(started: Started) -> None:
+    with started.page("r05_chat") as live:
+        main = live.start("main")
+        assert main["pages"] == ["/chatroom/ada"]
+        page = f"http://127.0.0.1:{main['port']}{main['pages'][0]}"
+        assert httpx2.get(page, trust_env=False).status_code == 200
+        live.call("stop", app="main")
+        live.state("main", "stopped")
+
+
 def test_settings_reach_the_app(live: Live, started: Started) -> None:
     with started.page("r03_disconnects") as live:
         running = live.start("ticks", "TICK_SECONDS=0.01")
@@ -689,11 +700,14 @@ def test_token(started: Started) -> None:
 @pytest.mark.parametrize("recipe", catalog.recipes())
 def test_offers_are_for_sockets_that_there_are(recipe: str) -> None:
     there: set[tuple[str, str]] = set()
+    with_parameters = set()
     for name in apps(recipe):
         file = catalog.starter(recipe) if name == "exercise" else None
         module = catalog.load(f"recipes.{recipe}.{name}", file)
         routes = child.routes_of(module.app)
         there |= {(name, path) for kind, path in routes if kind == "websocket"}
+        with_parameters |= {p for kind, p in routes if kind == "page" and "{" in p}
+        assert not any("{" in page for page in pages(offers(recipe).page, routes))
     assert there
     offered = set()
     for offer in offers(recipe).offer:
@@ -703,6 +717,7 @@ def test_offers_are_for_sockets_that_there_are(recipe: str) -> None:
         assert len(mine) >= len(offer.apps or [])
         offered |= mine
     assert offered == there
+    assert {page.path for page in offers(recipe).page} == with_parameters
 
 
 def test_texts_are_rendered_whole() -> None:

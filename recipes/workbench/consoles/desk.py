@@ -13,7 +13,13 @@ from recipes.workbench.consoles.console import Console
 from recipes.workbench.consoles.copies.script import as_python
 from recipes.workbench.consoles.copies.test import as_test
 from recipes.workbench.consoles.exchange import Exchange, conversation
-from recipes.workbench.consoles.offers import Offers, OfferShown, for_app, offers
+from recipes.workbench.consoles.offers import (
+    Offers,
+    OfferShown,
+    for_app,
+    offers,
+    pages,
+)
 from recipes.workbench.consoles.rows import Rows, console_shown, row
 from recipes.workbench.consoles.target import Target, TokenRequest
 from recipes.workbench.consoles.token import fetch_token
@@ -74,9 +80,10 @@ class ConsolesDesk(Desk):
 
     def offering(
         self, app: str, port: int, routes: list[tuple[str, str]]
-    ) -> Sequence[OfferShown]:
-        """What to try at an app of the recipe."""
-        return for_app(self._offers.offer, app, port, routes)
+    ) -> tuple[Sequence[OfferShown], list[str]]:
+        """What to try at an app of the recipe, and which pages to open."""
+        offered = for_app(self._offers.offer, app, port, routes)
+        return offered, pages(self._offers.page, routes)
 
     def take(self, call: calls.ConsolesCall) -> None:
         match call:

@@ -14,6 +14,10 @@ recipe's folder, if there is one:
     origin = "http://evil.example"  {address} in it is the server's own
     token = true                    fetch one first, as [token] says
 
+    [[page]]
+    path = "/chatroom/{username}"   a page with parameters, as the app declares it
+    try = "/chatroom/ada"           what to open instead
+
     [token]
     path = "/token"
     users = [{username = "johndoe", password = "secret"}]
@@ -60,6 +64,14 @@ class Offer(BaseModel):
     token: bool = False
 
 
+class PageOffer(BaseModel):
+    """A page with parameters: what to put in for them."""
+
+    model_config = ConfigDict(extra="forbid")
+    path: str
+    to: str = Field(alias="try")
+
+
 class TokenOffer(BaseModel):
     """Where the recipe's server gives tokens, and to whom."""
 
@@ -76,6 +88,7 @@ class Offers(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     offer: list[Offer] = []
+    page: list[PageOffer] = []
     token: TokenOffer | None = None
 
 
@@ -128,6 +141,12 @@ def for_app(
             )
             found.append(shown)
     return found
+
+
+def pages(every: Iterable[PageOffer], routes: Iterable[tuple[str, str]]) -> list[str]:
+    """The paths of a running app's pages, with something put in for parameters."""
+    known = {page.path: page.to for page in every}
+    return [known.get(path, path) for kind, path in routes if kind == "page"]
 
 
 def users(recipe: str) -> list[str]:

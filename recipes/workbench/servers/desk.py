@@ -55,8 +55,11 @@ class LogLines(News):
     tell: Literal["log"] = "log"
 
 
-# What consoles have to offer for an app at a port, with these routes.
-Offering = Callable[[str, int, list[tuple[str, str]]], Sequence[object]]
+# What consoles have to offer for an app at a port, with these routes: what to try, and
+# the pages to open.
+Offering = Callable[
+    [str, int, list[tuple[str, str]]], tuple[Sequence[object], list[str]]
+]
 
 
 class ServersDesk(Desk):
@@ -84,8 +87,7 @@ class ServersDesk(Desk):
 
     def _shown(self, app: App) -> AppShown:
         routes = app.server.routes() if app.server and app.state == "running" else []
-        pages = [path for kind, path in routes if kind == "page"]
-        offers = self._offering(app.name, app.port, routes)
+        offers, pages = self._offering(app.name, app.port, routes)
         settings = " ".join(f"{k}={v}" for k, v in app.settings.items())
         return AppShown(
             app.name, app.state, app.sentence, app.port, settings, pages, offers

@@ -51,9 +51,8 @@ on("app", ({ app, state, sentence, port, settings, pages, offers }) => {
     return element("li", {}, button, element("span", {}, offer.title));
   });
   const links = pages.map((path) => {
-    const shown = path.replace("{username}", "ada").replace("{room}", "python");
-    const page = { href: address + shown, target: "_blank", rel: "noreferrer" };
-    return element("li", {}, element("a", page, shown), element("span", {}, "open in a new tab"));
+    const page = { href: address + path, target: "_blank", rel: "noreferrer" };
+    return element("li", {}, element("a", page, path), element("span", {}, "open in a new tab"));
   });
   find(".offers", place).replaceChildren(...(up ? [...tries, ...links] : []));
 });
