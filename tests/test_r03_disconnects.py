@@ -9,7 +9,6 @@ from fastapi import FastAPI
 from starlette.types import Message, Scope
 from websockets.frames import Opcode
 
-from recipes.r03_disconnects import main, ticks
 from recipes.workbench.judging import Client, LiveClient, masked
 
 BY_CLIENT = ("WARNING", "Connection closed by the client")
@@ -150,6 +149,8 @@ GONE, CLOSED = OSError(), RuntimeError("after sending 'websocket.close'")
 def test_the_reason_is_known_although_the_send_failed(
     error: Exception, code: int, by: tuple[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    from recipes.r03_disconnects import main
+
     caplog.set_level("INFO", logger="uvicorn")
     Line(
         "/ws",
@@ -172,11 +173,15 @@ def test_the_reason_is_known_although_the_send_failed(
 def test_a_push_that_meets_the_end_ends_the_handler(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from recipes.r03_disconnects import ticks
+
     monkeypatch.setattr(ticks, "TICK_SECONDS", 0)
     Line("/ws/ticks", error=error).run(ticks.app)
 
 
 def test_a_defect_of_the_pusher_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    from recipes.r03_disconnects import ticks
+
     async def push(websocket: object) -> None:
         raise RuntimeError("dictionary changed size during iteration")
 
