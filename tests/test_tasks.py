@@ -189,6 +189,7 @@ def test_a_task_with_parameters(
     assert "ERROR: test_r01_setup.py: test_says_bye is a task, and has para" in said
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_as_it_should_be(workbook: Path, told: Path) -> None:
     told.write_text(TASK + "levels = 'core'", encoding="utf-8")
     sentence = "r01_setup/tasks.toml, task.1.levels: Extra inputs are not permitted."
@@ -235,6 +236,7 @@ def judged_on_the_page(started: Started, recipe: str) -> list[str]:
         return [task["failure"] for task in news["tasks"]]
 
 
+@pytest.mark.slow
 def test_a_syntax_error_in_a_recipe(workbook: Path) -> None:
     recipe = "r07_oauth2"
     module = workbook / "recipes" / recipe / "tokens.py"
@@ -264,6 +266,7 @@ def test_a_syntax_error_in_a_recipe(workbook: Path) -> None:
         module.write_bytes(sound)
 
 
+@pytest.mark.slow
 def test_a_secret_that_is_too_short(
     workbook: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
