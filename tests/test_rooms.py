@@ -70,6 +70,13 @@ def test_rooms_import_each_other_as_drawn() -> None:
     assert {room: found[room] - {room, BESIDE} for room in found} == picture()
 
 
+def test_contributing_shows_the_same_picture() -> None:
+    lines = (recipes.workbench.__doc__ or "").splitlines()
+    drawn = "\n".join(line[4:] for line in lines if ARROW.fullmatch(line))
+    text = (catalog.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert f"```text\n{drawn}\n```" in text
+
+
 def test_no_modules_import_each_other() -> None:
     try:
         TopologicalSorter(IMPORTS).prepare()
