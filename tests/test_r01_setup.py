@@ -1,8 +1,11 @@
 """Recipe 1: a socket that welcomes and closes; its exercise greets by name."""
 
+import logging
+
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
+from recipes.r01_setup import quiet
 from recipes.workbench.judging import Client, LiveClient
 
 
@@ -70,6 +73,21 @@ def test_server_sent_events(client: Client) -> None:
         "id: 2",
         "",
     ]
+
+
+@pytest.mark.live
+@pytest.mark.module("quiet")
+def test_accepted_handshakes_are_left_out_of_the_log(client: LiveClient) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        assert websocket.receive_text() == "Welcome to the chat room!"
+    record = logging.LogRecord("uvicorn.error", logging.INFO, "", 0, "", None, None)
+    for message, kept in (
+        ('127.0.0.1:1 - "WebSocket /ws" [accepted]', False),
+        ("connection open", False),
+        ("connection rejected (403 Forbidden)", True),
+    ):
+        record.msg = message
+        assert quiet.wanted(record) == kept
 
 
 @pytest.mark.module("routes")

@@ -168,7 +168,7 @@ class Program:
         self.address = address
         if name != "python":
             arguments = ["-m", name, *arguments]
-        if re.search(r"\.(client|demo_\w+)$", command) and address:
+        if re.search(r"\.(client|demo|attack)\w*$", command) and address:
             arguments.append("127.0.0.1:8000")
         if address:
             arguments = [a.replace("127.0.0.1:8000", address) for a in arguments]

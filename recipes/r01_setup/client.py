@@ -8,10 +8,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 
-async def main(address: str = "127.0.0.1:8000") -> None:
+async def main(address: str) -> None:
     # proxy=None: a proxy that is set for the web must not stand in between.
     async with connect(f"ws://{address}/ws", proxy=None) as websocket:
-        # Codes other than 1000 and 1001 end the loop with an error; we print them all.
+        # Most codes end the loop with an error. We print them all.
         with suppress(ConnectionClosed):
             async for message in websocket:
                 print(message)
@@ -19,7 +19,8 @@ async def main(address: str = "127.0.0.1:8000") -> None:
 
 
 if __name__ == "__main__":
+    address = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:8000"
     try:
-        asyncio.run(main(*sys.argv[1:2]))
+        asyncio.run(main(address))
     except (OSError, InvalidHandshake) as error:
         sys.exit(f"No connection: {error}. Is this recipe's server running?")

@@ -8,7 +8,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 
-async def main(address: str = "127.0.0.1:8000") -> None:
+async def main(address: str) -> None:
     async with connect(f"ws://{address}/ws", proxy=None) as websocket:
         print(await websocket.recv())
         await websocket.send("Hello!")
@@ -22,7 +22,8 @@ async def main(address: str = "127.0.0.1:8000") -> None:
 
 
 if __name__ == "__main__":
+    address = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:8000"
     try:
-        asyncio.run(main(*sys.argv[1:2]))
+        asyncio.run(main(address))
     except (OSError, WebSocketException) as error:
         sys.exit(f"No conversation: {error}. Is this recipe's server running?")

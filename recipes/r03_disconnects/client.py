@@ -7,7 +7,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 
-async def main(address: str = "127.0.0.1:8000") -> None:
+async def main(address: str) -> None:
     async with connect(f"ws://{address}/ws", proxy=None) as websocket:
         print(await websocket.recv())
         for text in ("Hello!", "disconnect"):
@@ -19,7 +19,10 @@ async def main(address: str = "127.0.0.1:8000") -> None:
 
 
 if __name__ == "__main__":
+    address = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:8000"
     try:
-        asyncio.run(main(*sys.argv[1:2]))
-    except (OSError, InvalidHandshake, ConnectionClosed) as error:
-        sys.exit(f"No conversation: {error}. Is this recipe's server running?")
+        asyncio.run(main(address))
+    except ConnectionClosed as closed:
+        sys.exit(f"The server closed: {closed}.")
+    except (OSError, InvalidHandshake) as error:
+        sys.exit(f"No connection: {error}. Is this recipe's server running?")

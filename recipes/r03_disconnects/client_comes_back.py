@@ -8,7 +8,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 
-async def main(address: str = "127.0.0.1:8000") -> None:
+async def main(address: str) -> None:
     connections = 0
     async for websocket in connect(f"ws://{address}/ws", proxy=None):
         connections += 1
@@ -23,10 +23,11 @@ async def main(address: str = "127.0.0.1:8000") -> None:
 
 
 if __name__ == "__main__":
+    address = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:8000"
     # Where nobody answers it tries again, and logs when.
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     try:
-        asyncio.run(main(*sys.argv[1:2]))
+        asyncio.run(main(address))
     except InvalidHandshake as error:
         sys.exit(f"Refused: {error}. Is this recipe's server running there?")
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ from websockets.exceptions import InvalidHandshake
 from websockets.sync.client import connect
 
 
-def main(address: str = "127.0.0.1:8000") -> None:
+def main(address: str) -> None:
     with (
         connect(f"ws://{address}/ws", proxy=None) as ada,
         connect(f"ws://{address}/ws", proxy=None) as ben,
@@ -20,7 +20,8 @@ def main(address: str = "127.0.0.1:8000") -> None:
 
 
 if __name__ == "__main__":
+    address = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:8000"
     try:
-        main(*sys.argv[1:2])
+        main(address)
     except (OSError, InvalidHandshake) as error:
         sys.exit(f"No connection: {error}. Is this recipe's notify running?")

@@ -22,14 +22,15 @@ async def talk(address: str, text: str, headers: dict[str, str]) -> None:
         print(f"  closed with {websocket.close_code} {websocket.close_reason!r}")
 
 
-async def main(address: str = "127.0.0.1:8000") -> None:
+async def main(address: str) -> None:
     await talk(address, "Hello!", {})
     for text in ("Hello!", "disconnect", "a bad message"):
         await talk(address, text, {"Authorization": "me"})
 
 
 if __name__ == "__main__":
+    address = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:8000"
     try:
-        asyncio.run(main(*sys.argv[1:2]))
+        asyncio.run(main(address))
     except (OSError, WebSocketException) as error:
         sys.exit(f"No conversation: {error}. Is this recipe's server running?")
