@@ -23,6 +23,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Opcode
 from websockets.sync.client import ClientConnection, connect
 
+from recipes.workbench import catalog
 from recipes.workbench.judging import (
     Client,
     LiveClient,
@@ -395,8 +396,7 @@ def test_ctrl_c_with_a_client_that_does_not_read() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the highest memory")
 def test_large_texts_cost_no_memory() -> None:
     """With the option that the text names. Without it these took 670 MiB more."""
-    folder = Path(__file__).parents[1] / "recipes" / "r05_chat"
-    readme = (folder / "README.md").read_text(encoding="utf-8")
+    readme = (catalog.RECIPES / "r05_chat" / "README.md").read_text(encoding="utf-8")
     option = "--ws-max-size 65536"
     runs = re.findall(r"^\$ .*uvicorn recipes\.r05_chat\.main:app.*$", readme, re.M)
     assert runs

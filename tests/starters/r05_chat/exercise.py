@@ -27,7 +27,7 @@ async def users(room: str) -> dict[str, list[str]]:
 @app.websocket("/rooms/{room}/{username}")
 async def chatroom(websocket: WebSocket, room: str, username: Username) -> None:
     # TODO 5 (more): a name that is in the room already is refused with HTTP 409.
-    let_go = await manager.connect(websocket)
+    let_go = await manager.connect(websocket, username)
     refusal = None
     try:
         async with let_go:  # given: who does not read is let go
