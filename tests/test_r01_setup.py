@@ -5,7 +5,6 @@ import logging
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
-from recipes.r01_setup import quiet
 from recipes.workbench.judging import Client, LiveClient
 
 
@@ -78,6 +77,8 @@ def test_server_sent_events(client: Client) -> None:
 @pytest.mark.live
 @pytest.mark.module("quiet")
 def test_accepted_handshakes_are_left_out_of_the_log(client: LiveClient) -> None:
+    from recipes.r01_setup import quiet
+
     with client.websocket_connect("/ws") as websocket:
         assert websocket.receive_text() == "Welcome to the chat room!"
     record = logging.LogRecord("uvicorn.error", logging.INFO, "", 0, "", None, None)
