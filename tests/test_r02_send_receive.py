@@ -6,7 +6,10 @@ Nothing here handles the client's leaving yet: that traceback is the recipe's le
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
+from recipes.r02_send_receive import main
 from recipes.workbench.judging import Client, LiveClient
 
 pytestmark = pytest.mark.crash_ok("WebSocketDisconnect")
@@ -111,6 +114,37 @@ def test_newline_in_a_text_makes_a_second_line(client: Client) -> None:
         websocket.send_text("hi\nINFO: all is well")
         websocket.receive_text()
     assert client.log == [("INFO", "Message received: hi\nINFO: all is well")]
+
+
+# As a project of one's own has it: TestClient alone, and nothing that knows that this
+# recipe's app is meant to fail when a client leaves.
+
+
+def test_that_proves_nothing() -> None:
+    with (
+        TestClient(main.app) as client,
+        pytest.raises(WebSocketDisconnect),
+        client.websocket_connect("/ws") as websocket,
+    ):
+        assert websocket.receive_text() == "Goodbye!"  # it is not, and nobody is told
+
+
+def test_the_end_of_the_with_raises_what_the_handler_raised() -> None:
+    with (
+        pytest.raises(WebSocketDisconnect),
+        TestClient(main.app) as client,
+        client.websocket_connect("/ws") as websocket,
+    ):
+        assert websocket.receive_text() == "Welcome to the chat room!"
+
+
+@pytest.mark.module("dates")
+def test_dates_in_json(client: Client) -> None:
+    with client.websocket_connect("/send-json") as websocket:
+        assert websocket.receive()["code"] == 1006
+    assert client.crashes.pop().kind == "TypeError"
+    with client.websocket_connect("/model") as websocket:
+        assert websocket.receive_json() == {"name": "Ada", "at": "2026-05-01T12:30:00Z"}
 
 
 @pytest.mark.live
