@@ -3,23 +3,31 @@
 import asyncio
 import json
 import os
+import re
+import selectors
 import signal
 import socket
+import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from starlette.websockets import WebSocketDisconnect
 from websockets.frames import Opcode
+from websockets.sync.client import connect
 
+from recipes.workbench import catalog
 from recipes.workbench.judging import (
     Client,
     LiveClient,
+    RawSession,
     Session,
     a_room_of_twenty_loses_six,
     closed,
@@ -27,6 +35,7 @@ from recipes.workbench.judging import (
     said,
     system,
 )
+from recipes.workbench.servers.server import AppServer
 
 COMPARE = [sys.executable, "-m", "recipes.r06_benchmarking.compare"]
 STEPS = [
@@ -223,6 +232,280 @@ def test_ctrl_c_with_a_client_that_does_not_read(client: LiveClient) -> None:
         deaf.cut()
 
 
+# A burst: a handler that never waits would starve its neighbours
+
+
+class Readers:
+    """Raw clients who read all the time, in a thread, and keep what came."""
+
+    def __init__(self, sessions: list[RawSession]) -> None:
+        self.came = {session.socket: bytearray() for session in sessions}
+        self.ended = False
+        self.thread = threading.Thread(target=self.read)
+        self.thread.start()
+
+    def read(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            for each in self.came:
+                selector.register(each, selectors.EVENT_READ)
+            while not self.ended:
+                for key, _ in selector.select(0.05):
+                    assert isinstance(key.fileobj, socket.socket)
+                    data = key.fileobj.recv(2**18)
+                    if not data:
+                        selector.unregister(key.fileobj)
+                    self.came[key.fileobj] += data
+
+    def has(self, text: bytes) -> bool:
+        return all(text in came[-1_000:] for came in self.came.values())
+
+    def end(self) -> None:
+        self.ended = True
+        self.thread.join()
+
+
+def a_burst(client: LiveClient, texts: int, readers: int = 20) -> None:
+    """One writes thousands of texts at once; another's echoes come in time."""
+    with ExitStack() as stack:
+        names = [f"reader{n}" for n in range(readers)]
+        sessions = [
+            stack.enter_context(client.raw(f"/chatroom/{name}")) for name in names
+        ]
+        ada = stack.enter_context(client.websocket_connect("/chatroom/ada"))
+        flood = stack.enter_context(client.raw("/chatroom/flood"))
+        for session in (*sessions, ada):
+            while session.receive_json() != system("flood joined the chat"):
+                pass
+        reading = Readers([*sessions, flood])
+        stack.callback(reading.end)
+        flood.write(b"".join(masked(Opcode.TEXT, b"%d." % n) for n in range(texts)))
+        last, echoes, heard = f"{texts - 1}.", [], 0
+        while heard < texts:
+            since = time.monotonic()
+            ada.send_text("Do I still get a turn?")
+            while (message := ada.receive_json())["sender"] != "You":
+                assert message == said("flood", f"{heard}.")
+                heard += 1
+            echoes.append(time.monotonic() - since)
+            for _ in range(min(200, texts - heard)):
+                assert ada.receive_json() == said("flood", f"{heard}.")
+                heard += 1
+        deadline = time.monotonic() + 10
+        while not reading.has(last.encode()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        reading.end()
+        everything = [b"%d" % n for n in range(texts)]
+        for came in reading.came.values():
+            assert re.findall(rb'"message": "(\d+)\.', came) == everything
+        assert statistics.median(echoes) < 0.5
+        assert max(echoes) < 1
+        assert len(echoes) > 5
+    assert not any(level == "WARNING" for level, _ in client.log)
+
+
+@pytest.mark.slow
+@pytest.mark.live
+@each_step
+def test_a_burst_starves_nobody(client: LiveClient, step: str) -> None:
+    # Those that send in tasks or in turn take longer for it all.
+    a_burst(client, 30_000 if step >= "step4" or step == "main" else 5_000)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not catalog.SOLUTIONS.is_dir(), reason="for where solutions/ is")
+def test_a_burst_starves_nobody_in_the_reference() -> None:
+    name = "recipes.r06_benchmarking.exercise"
+    server = AppServer(name, catalog.solution("r06_benchmarking"))
+    try:
+        with LiveClient(server) as client:
+            a_burst(client, 30_000)
+    finally:
+        server.kill()
+
+
+# Bounds in bytes
+
+
+@pytest.mark.live
+@pytest.mark.settings(SEND_TIMEOUT=20)
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(step, marks=pytest.mark.module(step))
+        for step in ("step4_isolated", "step6_shared_frame", "main")
+    ],
+)
+def test_a_backlog_is_bounded_in_bytes(client: LiveClient, step: str) -> None:
+    with (
+        client.raw("/chatroom/deaf", window=4096),
+        client.websocket_connect("/chatroom/ada") as ada,
+    ):
+        told = system("deaf left the chat")
+        bytes_said = 0
+        while bytes_said < 6 * 2**20:
+            ada.send_text("🙂" * 15_000)
+            came = [ada.receive_json()]
+            while came[-1]["sender"] != "You":
+                came.append(ada.receive_json())
+            if told in came:
+                break
+            bytes_said += 60_000
+        # What the system and the transport took before is up to 0.3 MiB.
+        assert 3.5 * 2**20 < bytes_said < 5 * 2**20
+    assert ("WARNING", "deaf is let go: more than 4,194,304 bytes wait") in client.log
+
+
+@pytest.mark.parametrize("text", ["🙂" * 12_000, "\0" * 8_000, "\0" * 65_536])
+def test_batches_are_bounded_in_bytes(client: Client, text: str) -> None:
+    with (
+        client.websocket_connect("/chatroom/bob", ["chat.batch.v1"]) as bob,
+        client.websocket_connect("/chatroom/ada") as ada,
+    ):
+        assert messages(bob, 1) == [system("ada joined the chat")]
+        for _ in range(12):
+            ada.send_text(text)
+        came = 0
+        while came < 12:
+            batch = bob.receive_text()
+            told = json.loads(batch)
+            # One message that is larger is a batch of its own.
+            assert len(batch.encode()) <= 256 * 1024 or len(told) == 1
+            assert told == [said("ada", text)] * len(told)
+            came += len(told)
+
+
+# Beneath ASGI
+
+
+def test_frames_and_sends_never_overtake(client: Client) -> None:
+    """Readers of all kinds: plain, compressed, in batches; in the order of ada's."""
+    with (
+        client.websocket_connect("/chatroom/bob") as bob,
+        client.websocket_connect("/chatroom/cy", ["chat.batch.v1"]) as cy,
+        client.websocket_connect("/chatroom/ada") as ada,
+    ):
+        assert bob.receive_json() == system("cy joined the chat")
+        for session, count in ((bob, 1), (cy, 1)):
+            came = messages(cy, 1) if session is cy else [bob.receive_json()]
+            assert came == [system("ada joined the chat")] * count
+        texts = [f"{n} " + "x" * (n % 7 * 500) for n in range(300)]
+        for text in texts:
+            ada.send_text(text)
+        assert [bob.receive_json() for _ in texts] == [said("ada", t) for t in texts]
+        assert [ada.receive_json() for _ in texts] == [said("You", t) for t in texts]
+        assert messages(cy, 300) == [said("ada", t) for t in texts]
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(step, marks=pytest.mark.module(step))
+        for step in ("step6_shared_frame", "main")
+    ],
+)
+def test_who_falls_behind_and_catches_up_finds_the_order(
+    client: LiveClient, step: str
+) -> None:
+    """Frames are written past uvicorn, then sent by it, then written again."""
+    with (
+        client.raw("/chatroom/slow", window=4096) as slow,
+        client.websocket_connect("/chatroom/ada") as ada,
+    ):
+        assert slow.receive_json() == system("ada joined the chat")
+        for turn in range(20):
+            numbers = range(turn * 60, turn * 60 + 60)
+            talks(ada, numbers)
+            # In its own talk the answers are sends, and the others' texts frames.
+            slow.send_text(f"turn {turn}")
+            assert list(heard(slow, 60)) == [f"{n}" for n in numbers]
+            while (message := slow.receive_json()) != said("You", f"turn {turn}"):
+                raise AssertionError(message)
+
+
+def test_it_says_once_what_is_out_of_reach() -> None:
+    app = "recipes.r06_benchmarking.main:app"
+    for options, wanted, at_start in [
+        (["--log-level", "trace"], "connections are out of reach", True),
+        (["--ws", "websockets"], "Frames are not shared", True),
+        (["--lifespan", "off", "--log-level", "trace"], "are out of reach", False),
+        ([], "", True),
+    ]:
+        command = [sys.executable, "-m", "uvicorn", app, "--port", "0", *options]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        lines: list[str] = []
+        assert process.stderr is not None
+        try:
+            for line in process.stderr:
+                lines.append(line)
+                if address := re.search(r"running on http://(\S+)", line):
+                    url = f"ws://{address[1]}/chatroom"
+                    break
+            assert any(wanted in line for line in lines) == at_start
+            with (
+                connect(f"{url}/bob", proxy=None) as bob,
+                connect(f"{url}/cy", proxy=None) as cy,
+            ):
+                assert json.loads(bob.recv(timeout=5)) == system("cy joined the chat")
+                cy.send("Hello!")
+                assert json.loads(bob.recv(timeout=5)) == said("cy", "Hello!")
+        finally:
+            process.terminate()
+            lines += process.stderr
+            process.wait(timeout=10)
+            process.stderr.close()
+        told = [line for line in lines if line.startswith("WARNING:")]
+        wanted_lines = [line for line in told if wanted in line]
+        assert len(wanted_lines) == 1 if wanted else told == []
+
+
+@pytest.mark.live
+@pytest.mark.settings(SEND_TIMEOUT=0.5, CLOSE_TIMEOUT=0.5)
+@each_step
+def test_who_is_let_go_and_why_is_in_the_log(client: LiveClient, step: str) -> None:
+    with (
+        client.raw("/chatroom/deaf", window=4096),
+        client.websocket_connect("/chatroom/ada") as ada,
+    ):
+        stall(client, ada, system("deaf left the chat"))
+    warnings = [message for level, message in client.log if level == "WARNING"]
+    assert warnings == ["deaf is let go: it took nothing for 0.5 s"]
+
+
+@pytest.mark.live
+@pytest.mark.settings(SEND_TIMEOUT=2)
+@pytest.mark.parametrize(
+    "step", [pytest.param(step, marks=pytest.mark.module(step)) for step in STEPS[:3]]
+)
+def test_what_has_begun_reaches_everyone(client: LiveClient, step: str) -> None:
+    """The sender is cut while its broadcast waits for one who does not read."""
+    with (
+        client.raw("/chatroom/deaf", window=4096),
+        client.raw("/chatroom/ada") as ada,
+        client.websocket_connect("/chatroom/bob") as bob,
+    ):
+        assert ada.receive_json() == system("bob joined the chat")
+        texts = [f"{n} " + "x" * 60_000 for n in range(20)]
+        for text in texts:
+            ada.send_text(text)
+        came = [bob.receive_json()]
+        ada.cut()
+        while came[-1] != system("ada left the chat"):
+            came.append(bob.receive_json())
+        numbers = [m["message"].split()[0] for m in came if m["sender"] == "ada"]
+        assert numbers == [f"{n}" for n in range(len(numbers))]
+
+
+@pytest.mark.parametrize("name", ["\u3164", "\u2800", "syst\u034fem", "ｓｙｓｔｅｍ"])
+@each_step
+def test_a_name_that_cannot_be_seen(client: Client, step: str, name: str) -> None:
+    with (
+        pytest.raises(WebSocketDisconnect),
+        client.websocket_connect(f"/chatroom/{quote(name)}"),
+    ):
+        pass
+
+
 # The benchmark
 
 
@@ -307,18 +590,16 @@ def test_compare_says_what_gave() -> None:
     assert "ulimit -n" in " ".join(done.stdout.split())
 
 
-LOSING = """
-from fastapi import FastAPI, WebSocket
-from recipes.r06_benchmarking.chat import create_app
-from recipes.r06_benchmarking.step4_isolated import Isolated
+LOSING = """import recipes.r06_benchmarking.chat as chat
+import recipes.r06_benchmarking.step4_isolated as step4
 
-class Losing(Isolated):
+class Losing(step4.Isolated):
     lost = 0
     def put(self, websocket, text):
         if "user0" in text or "0 3 " not in text:
             super().put(websocket, text)
 
-app = create_app("Losing", Losing())
+app = chat.create_app("Losing", Losing())
 """
 
 
