@@ -9,7 +9,6 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from recipes.r02_send_receive import main
 from recipes.workbench.judging import Client, LiveClient
 
 pytestmark = pytest.mark.crash_ok("WebSocketDisconnect")
@@ -121,6 +120,8 @@ def test_newline_in_a_text_makes_a_second_line(client: Client) -> None:
 
 
 def test_that_proves_nothing() -> None:
+    from recipes.r02_send_receive import main
+
     with (
         TestClient(main.app) as client,
         pytest.raises(WebSocketDisconnect),
@@ -130,6 +131,8 @@ def test_that_proves_nothing() -> None:
 
 
 def test_the_end_of_the_with_raises_what_the_handler_raised() -> None:
+    from recipes.r02_send_receive import main
+
     with (
         pytest.raises(WebSocketDisconnect),
         TestClient(main.app) as client,

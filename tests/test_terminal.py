@@ -265,7 +265,8 @@ def edition(workbook: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A students' edition, with untouched exercises."""
     edition = tmp_path_factory.mktemp("students") / "edition"
     leave_out = shutil.ignore_patterns(
-        "solutions", "wrong_answers", "right_answers", "__pycache__"
+        *("solutions", "wrong_answers", "right_answers", "__pycache__"),
+        "exercise_before_reset_*",  # an answer that a test before has put aside
     )
     shutil.copytree(workbook, edition, ignore=leave_out)
     for recipe in catalog.recipes():
