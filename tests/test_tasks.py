@@ -132,6 +132,7 @@ def run_pytest(
     return done.returncode, done.stdout
 
 
+@pytest.mark.slow
 def test_a_symptom_is_told_before_the_hints(workbook: Path, told: Path) -> None:
     answer = workbook / "recipes" / RECIPE / "exercise.py"
     status, said = run_pytest(workbook, "--mine")

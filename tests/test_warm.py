@@ -13,7 +13,14 @@ import psutil
 import pytest
 
 from recipes.workbench import catalog
-from recipes.workbench.servers.starting import Forked, Kind, Process, start, warm
+from recipes.workbench.servers.starting import (
+    Forked,
+    Kind,
+    Process,
+    address_of,
+    start,
+    warm,
+)
 from tests.helpers.lines import HANGS, Lines, has_ended
 
 pytestmark = pytest.mark.skipif(
@@ -31,9 +38,9 @@ def run() -> Iterator[Run]:
     """Starts code, warm; what still runs at the end is ended."""
     processes: list[Process] = []
 
-    def started(code: str, folder: Path = catalog.ROOT, **environment: str) -> Process:
+    def started(code: str, **environment: str) -> Process:
         arguments = ["-n1", "-r1", code]
-        processes.append(start(KIND, "timeit", arguments, environment, folder))
+        processes.append(start(KIND, "timeit", arguments, environment))
         return processes[-1]
 
     with warm(KIND):
@@ -93,9 +100,8 @@ def test_a_time_limit(run: Run) -> None:
 
 ASKS = """
 import sys
-from recipes.workbench.catalog import ROOT
 from recipes.workbench.servers.starting import Kind, start
-start(Kind(*sys.argv[1:2], []), "timeit", ["-n1", sys.argv[2]], {}, ROOT).wait()
+start(Kind(*sys.argv[1:2], []), "timeit", ["-n1", sys.argv[2]], {}).wait()
 """
 
 
@@ -113,10 +119,23 @@ def test_it_ends_with_whoever_asked_for_it(deaf: str) -> None:
         assert has_ended(line)
 
 
-def test_another_workbook_forks_nothing_here(run: Run, tmp_path: Path) -> None:
-    process = run("pass", tmp_path)
-    assert isinstance(process, subprocess.Popen)
-    assert process.wait(BOUND) == 0
+def test_a_copy_of_the_workbook_has_its_own(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = address_of(KIND)
+    assert address
+    (tmp_path / "recipes").symlink_to(catalog.RECIPES)
+    monkeypatch.setattr(catalog, "ROOT", tmp_path)
+    assert address_of(KIND) == ""
+    assert isinstance(run("pass"), subprocess.Popen)
+    with warm(KIND):
+        assert address_of(KIND) not in {"", address}
+        process = run("import os; print(os.getcwd())")
+        assert isinstance(process, Forked)
+        assert process.stdout is not None
+        assert process.stdout.readline().decode() == f"{tmp_path}\n"
+    monkeypatch.undo()
+    assert address_of(KIND) == address
 
 
 def test_a_warm_python_that_was_ended(run: Run) -> None:
@@ -134,9 +153,9 @@ def test_a_warm_python_that_was_ended(run: Run) -> None:
 
 def test_it_is_shared_with_children_and_gone_at_the_end() -> None:
     with warm(KIND):
-        address = Path(os.environ[KIND.variable])
+        address = address_of(KIND)
         with warm(KIND):
-            assert os.environ[KIND.variable] == str(address)
-        assert address.exists()
+            assert address_of(KIND) == address
+        assert Path(address).exists()
     assert KIND.variable not in os.environ
-    assert not address.exists()
+    assert not Path(address).exists()

@@ -203,7 +203,6 @@ def start_pytest(
             "pytest",
             arguments,
             environment,
-            catalog.ROOT,
             output.fileno(),
             errors.fileno(),
         )

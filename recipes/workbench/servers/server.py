@@ -124,7 +124,7 @@ class AppServer:
         environment |= {key: str(value) for key, value in settings.items()}
         module = "recipes.workbench.servers.child"
         arguments = [name, str(file or ""), str(port)]
-        self._process = start(APPS, module, arguments, environment, ROOT)
+        self._process = start(APPS, module, arguments, environment)
         self._threads = [
             threading.Thread(target=self._follow_reports, daemon=True),
             threading.Thread(target=self._follow_output, daemon=True),

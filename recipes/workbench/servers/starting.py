@@ -174,18 +174,32 @@ class Warm:
         self._folder.cleanup()
 
 
+def address_of(kind: Kind) -> str:
+    """Where the warm Python of a kind listens; empty if there is none for this folder.
+
+    What it has imported comes from the folder that it was started in. A copy of the
+    workbook, and its tests have some, has one of its own.
+    """
+    address, _, folder = os.environ.get(kind.variable, "").partition(os.pathsep)
+    return address if folder == str(catalog.ROOT) else ""
+
+
 @contextlib.contextmanager
 def warm(kind: Kind) -> Iterator[None]:
     """Have what this process and its children start of a kind be forked."""
-    if sys.platform == "win32" or kind.variable in os.environ:
+    if sys.platform == "win32" or address_of(kind):
         yield
         return
+    before = os.environ.get(kind.variable)
     python = Warm(kind.modules)
-    os.environ[kind.variable] = python.address
+    os.environ[kind.variable] = f"{python.address}{os.pathsep}{catalog.ROOT}"
     try:
         yield
     finally:
-        del os.environ[kind.variable]
+        if before is None:
+            del os.environ[kind.variable]
+        else:
+            os.environ[kind.variable] = before
         python.end()
 
 
@@ -194,27 +208,22 @@ def start(
     module: str,
     arguments: Sequence[str],
     environment: Mapping[str, str],
-    folder: Path,
     output: int = subprocess.PIPE,
     errors: int = subprocess.PIPE,
 ) -> Process:
-    """Run `python -m module`, with a pipe for its standard input.
+    """Run `python -m module` in the workbook, with a pipe for its standard input.
 
     Args:
         kind: the warm Python that is asked first, if there is one.
         environment: all that it gets to see of one.
-        folder: where it runs. A warm Python forks for its own folder only, since what
-            it has imported comes from there.
         output: a descriptor for its standard output, or `subprocess.PIPE`.
         errors: the same for its standard error.
     """
-    address = os.environ.get(kind.variable)
-    if address:
+    if address := address_of(kind):
         order = {
             "module": module,
             "arguments": list(arguments),
             "environment": dict(environment),
-            "folder": str(folder),
         }
         with contextlib.suppress(OSError):
             return Forked(address, order, output, errors)
@@ -224,7 +233,7 @@ def start(
         new_group = subprocess.CREATE_NEW_PROCESS_GROUP
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
-        cwd=folder,
+        cwd=catalog.ROOT,
         env=environment,
         stdin=subprocess.PIPE,
         stdout=output,

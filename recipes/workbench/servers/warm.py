@@ -4,7 +4,7 @@ Run as `python -m recipes.workbench.servers.warm LISTENER MODULE…` by `startin
 imports the modules and serves a Unix socket that listens already. Each connection asks
 for one process, with one line and three descriptors, its standard streams:
 
-    {"module": "pytest", "arguments": ["-q"], "environment": {…}, "folder": "/…"}
+    {"module": "pytest", "arguments": ["-q"], "environment": {…}}
 
 and is answered with lines: the number of the process, and when it has ended its exit
 status as `subprocess` gives it. The process and its group end with the connection, so
@@ -55,9 +55,6 @@ def keep(line: socket.socket) -> dict[str, Any]:
             os._exit(1)
         data += more
     order: dict[str, Any] = json.loads(data)
-    # What is imported here comes from this folder; another workbook has its own.
-    if order["folder"] != os.getcwd():
-        os._exit(1)
     if pid := os.fork():
         for stream in streams:
             os.close(stream)
