@@ -220,6 +220,46 @@ def test_several_types_of_message(client: Client) -> None:
         assert websocket.receive() == closed(1003, "Text only")
 
 
+@pytest.mark.module("limits")
+@pytest.mark.settings(PATIENCE=0.2)
+@pytest.mark.parametrize("first", ["wrong", None])
+def test_a_token_first(client: Client, first: str | None) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        if first is not None:
+            websocket.send_text(first)
+        assert websocket.receive() == closed(4401, "No valid token")
+
+
+@pytest.mark.module("limits")
+def test_too_many_messages(client: Client) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        websocket.send_text("open sesame")
+        for _ in range(200):
+            websocket.send_text("Hello!")
+        came = [websocket.receive() for _ in range(10)]
+        assert [message.get("text") for message in came] == 10 * ["Message received!"]
+        while (message := websocket.receive())["type"] == "websocket.send":
+            assert message["text"] == "Message received!"
+        assert message == closed(1008, "Too many messages")
+
+
+@pytest.mark.live
+@pytest.mark.module("limits")
+@pytest.mark.settings(MOST_SOCKETS=1)
+def test_too_many_sockets(client: LiveClient) -> None:
+    for _ in range(2):
+        with client.websocket_connect("/ws") as first:
+            with (
+                pytest.raises(WebSocketDisconnect) as refused,
+                client.websocket_connect("/ws"),
+            ):
+                pass
+            assert refused.value.status_code == 503  # type: ignore[attr-defined]
+            first.send_text("open sesame")
+            first.send_text("Hello!")
+            assert first.receive_text() == "Message received!"
+
+
 @pytest.mark.live
 @pytest.mark.module("demo_unseen")
 def test_http_middleware_and_handlers_see_no_sockets(client: LiveClient) -> None:
