@@ -12,8 +12,7 @@ logger = logging.getLogger("uvicorn")
 
 
 def create_app(title: str, manager: Manager) -> FastAPI:
-    app = FastAPI(title=title)
-    app.add_middleware(KeepSend, at_start=manager.meet)
+    app = KeepSend(title, at_start=manager.meet)
 
     @app.websocket("/chatroom/{username}")
     async def chatroom(websocket: WebSocket, username: Username) -> None:

@@ -3,29 +3,30 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import WebSocket
-from starlette.types import ASGIApp, Receive, Scope, Send
+from fastapi import FastAPI, WebSocket
+from starlette.types import Receive, Scope, Send
 
 
-class KeepSend:
-    """Middleware that keeps the server's own `send` in the scope.
+class KeepSend(FastAPI):
+    """An app that keeps the server's own `send` in the scope.
 
-    Starlette wraps it several times on its way to the handler: to know whether a
+    FastAPI wraps it several times on its way to the handler: to know whether a
     response has begun, and in which state the socket is. Each is a coroutine more for
     each delivery. Who sends past them must not need them: ours sends texts only, takes
     the server's exceptions for the client's end, and leaves closing to the WebSocket
-    object. `at_start` is called with the server's `send` of the lifespan events.
+    object. `at_start` is called with the server's `send` for lifespan events.
     """
 
-    def __init__(self, app: ASGIApp, at_start: Callable[[Send], None]) -> None:
-        self.app, self.at_start = app, at_start
+    def __init__(self, title: str, at_start: Callable[[Send], None]) -> None:
+        super().__init__(title=title)
+        self.at_start = at_start
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             scope["server_send"] = send
         elif scope["type"] == "lifespan":
             self.at_start(send)
-        await self.app(scope, receive, send)
+        await super().__call__(scope, receive, send)
 
 
 def send_raw(websocket: WebSocket, text: str) -> Coroutine[Any, Any, None]:

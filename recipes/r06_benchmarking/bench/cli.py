@@ -38,7 +38,7 @@ def parse_options(given: list[str]) -> dict[str, Any]:
 def main(
     app: Annotated[
         list[str] | None,
-        typer.Option(help="module:app, a step of this recipe, or websockets"),
+        typer.Option(help="module:app, a step of this recipe, websockets or node"),
     ] = None,
     url: Annotated[str, typer.Option(help="a server that runs: ws://…/chatroom")] = "",
     clients: Annotated[int, typer.Option(min=1)] = 200,
@@ -69,6 +69,9 @@ def main(
     storm: Annotated[
         bool, typer.Option(help="cut all clients, and have all come back at once")
     ] = False,
+    burst: Annotated[
+        int, typer.Option(min=0, max=3_000, help="texts that one then writes at once")
+    ] = 2_000,
     seed: int = 1,
     json_file: Annotated[Path | None, typer.Option("--json")] = None,
     plot_file: Annotated[Path | None, typer.Option("--plot")] = None,
@@ -89,6 +92,7 @@ def main(
         seed,
         find_limit,
         storm,
+        0 if find_limit else burst,
     )
     quiet = quiet or find_limit
     try:
@@ -102,8 +106,10 @@ def main(
     try:
         options = parse_options(option or [])
         with Progress(console=Console(stderr=True), transient=True) as progress:
-            for _ in range(repeat):
-                for label in labels:
+            for number in range(repeat):
+                # Another begins in each round: who is first finds another machine.
+                turned = number % len(labels)
+                for label in labels[turned:] + labels[:turned]:
                     if url:
                         result = measure(settings, None, progress, label)
                     else:

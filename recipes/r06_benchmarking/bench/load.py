@@ -6,6 +6,7 @@ the clock of a paced message starts when it should have been sent, not when it w
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -20,11 +21,14 @@ from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.frames import Frame, Opcode
 from websockets.typing import Subprotocol
 
 OPEN_TIMEOUT = 20.0
-# The number of a message that is not counted.
-WARM_UP = "-1"
+# The numbers of messages that are not counted: before it, and after it.
+WARM_UP, BURST, TURN = "-1", "-2", "-3"
+# How many are in the room for the burst at most, so that it does not take long.
+MOST_IN_BURST = 20
 # Seconds without any delivery after which what is missing counts as lost.
 PATIENCE = float(os.environ.get("BENCHMARK_PATIENCE") or 10)
 
@@ -47,6 +51,7 @@ class Plan:
     seed: int = 1
     find_limit: bool = False
     storm: bool = False
+    burst: int = 0
 
 
 @dataclass
@@ -63,6 +68,7 @@ class Tally:
     arrivals: list[float] = field(default_factory=list)
     closes: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
+    turn: float = 0.0  # the longest that an echo took during another's burst
 
 
 class Client:
@@ -72,6 +78,8 @@ class Client:
         self.load, self.number = load, number
         self.next: Counter[int] = Counter()  # the number expected of each sender
         self.echo = asyncio.Semaphore(load.plan.in_flight)
+        self.turn = asyncio.Event()  # the echo of a text during a burst came
+        self.burst = 0  # texts of a burst that came
         self.websocket: ClientConnection
 
     async def read(self) -> None:
@@ -93,7 +101,10 @@ class Client:
         if message["sender"] == "system":
             return
         sender, number, due, _ = message["message"].split(" ", 3)
-        if number == WARM_UP:
+        if number in {WARM_UP, BURST, TURN}:
+            self.burst += number == BURST
+            if number == TURN and message["sender"] == "You":
+                self.turn.set()
             return
         if message["sender"] == "You":
             self.echo.release()
@@ -107,7 +118,9 @@ class Client:
         for number in range(plan.messages):
             if plan.rate:
                 due += chance.expovariate(plan.rate)  # as people do: at random
+                self.load.pausing += 1
                 await asyncio.sleep(due - time.monotonic())
+                self.load.pausing -= 1
             else:
                 await self.echo.acquire()
                 due = time.monotonic()
@@ -122,6 +135,7 @@ class Load:
         self.plan, self.tally = plan, Tally()
         # When a delivery was counted, and when anything came at all.
         self.last = self.heard = time.monotonic()
+        self.pausing = 0  # senders who wait until their next message is due
 
     def note(
         self, expected: Counter[int], sender: int, number: int, due: float, now: float
@@ -196,10 +210,12 @@ class Load:
         talk_to.send(("start", len(clients)))
         await asyncio.to_thread(talk_to.recv)  # the server's CPU time is read now
         start = time.monotonic()
-        self.last = start
+        self.last = self.last_due = start
         talking = asyncio.gather(*(client.talk(start) for client in senders))
         while tally.received < tally.expected:
-            if time.monotonic() - self.last > PATIENCE:
+            if self.pausing:
+                self.last_due = time.monotonic()
+            elif time.monotonic() - max(self.last, self.last_due) > PATIENCE:
                 break
             talk_to.send(("received", tally.received))
             await asyncio.sleep(0.05)
@@ -207,6 +223,8 @@ class Load:
         talk_to.send(("end", tally.received))
         await asyncio.to_thread(talk_to.recv)
         talking.cancel()
+        if plan.burst and len(clients) > 1:
+            await self.burst(clients)
         await asyncio.gather(
             *(client.websocket.close() for client in clients), return_exceptions=True
         )
@@ -215,6 +233,43 @@ class Load:
             if each is not None:
                 each.websocket.transport.abort()
         talk_to.send(("tally", tally))
+
+    async def burst(self, clients: list[Client]) -> None:
+        """One writes thousands of texts at once; how long does another's echo take?
+
+        Nobody else reads meanwhile: it is the server's turns that are measured, and not
+        those of this process. What comes fits into the system's buffers.
+        """
+        await asyncio.gather(
+            *(each.websocket.close() for each in clients[MOST_IN_BURST:]),
+            return_exceptions=True,
+        )
+        await self.quiet()
+        flood, other, *rest = clients[:MOST_IN_BURST]
+        quiet = [each.websocket.transport for each in (flood, *rest)]
+        try:
+            for transport in quiet:
+                transport.pause_reading()
+            text = f"{flood.number} {BURST} 0 ".encode()
+            frames = [
+                Frame(Opcode.TEXT, text).serialize(mask=True)
+                for _ in range(self.plan.burst)
+            ]
+            flood.websocket.transport.write(b"".join(frames))
+            deadline = time.monotonic() + PATIENCE
+            while other.burst < self.plan.burst and time.monotonic() < deadline:
+                other.turn.clear()
+                since = time.monotonic()
+                await other.websocket.send(f"{other.number} {TURN} 0 ")
+                async with asyncio.timeout(PATIENCE):
+                    await other.turn.wait()
+                self.tally.turn = max(self.tally.turn, time.monotonic() - since)
+        except (TimeoutError, ConnectionClosed, RuntimeError):
+            self.tally.turn = PATIENCE  # none came
+        finally:
+            for transport in quiet:
+                with contextlib.suppress(RuntimeError):
+                    transport.resume_reading()
 
     async def quiet(self) -> None:
         """Until nothing comes any more: n clients that join send n²/2 notices."""
@@ -271,6 +326,7 @@ def summary(tally: Tally, cpu: float, memory: float) -> dict[str, Any]:
         "cpu_us": cpu / (tally.received or 1) * 1e6,
         "kib_a_connection": memory / 1024 / (len(tally.handshakes) or 1),
         "closes": dict(tally.closes),
+        "turn": tally.turn * 1000,
     }
 
 

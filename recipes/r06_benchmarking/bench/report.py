@@ -5,6 +5,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -23,6 +24,8 @@ def middle(runs: list[dict[str, Any]]) -> dict[str, Any]:
             result[name] = sum(values)
         elif isinstance(value, float):
             result[name] = statistics.median(values)
+            if name == "cpu_us":  # how far the rounds lie apart
+                result["cpu_us_spread"] = (max(values) - min(values)) / 2
         elif name in {"handshakes", "latency"}:
             result[name] = {
                 p: statistics.median(each[p] for each in values) for p in value
@@ -36,33 +39,47 @@ def middle(runs: list[dict[str, Any]]) -> dict[str, Any]:
     return result
 
 
+def table(title: str, *columns: str) -> Table:
+    result = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    result.add_column("", overflow="fold", no_wrap=False)  # a name is never cut
+    for column in columns:
+        result.add_column(column, justify="right", no_wrap=True)
+    return result
+
+
 def report(results: dict[str, dict[str, Any]]) -> None:
     """Print the figures; ratios are to the first server's CPU time."""
     first = next(iter(results.values()))
-    costs = Table(title="Deliveries", title_justify="left")
-    for column in ("", "CPU, µs", "ratio", "a second", "p50", "p95", "p99", "max, ms"):
-        costs.add_column(column, justify="left" if not column else "right")
-    checks = Table(title="Handshakes, and what was lost", title_justify="left")
-    for column in ("", "p50", "p95", "p99", "max, ms", "KiB", "expected", "lost"):
-        checks.add_column(column, justify="left" if not column else "right")
+    costs = table(
+        "Deliveries", "CPU, µs", "±", "ratio", "a second", "p50", "p99", "turn"
+    )
+    checks = table(
+        "Handshakes, and what was lost", "p50", "p99", "KiB", "expected", "lost"
+    )
     for label, result in results.items():
         costs.add_row(
             label,
             # Of a server that runs elsewhere (--url) nothing is known.
             f"{result['cpu_us']:.2f}" if result["cpu_us"] else "?",
+            f"{result['cpu_us_spread']:.2f}",
             f"{result['cpu_us'] / (first['cpu_us'] or 1):.3f}",
             f"{result['deliveries_a_second']:,.0f}",
-            *(f"{value:.1f}" for value in result["latency"].values()),
+            *(f"{result['latency'][p]:.1f}" for p in ("p50", "p99")),
+            f"{result['turn']:.0f}",
         )
         checks.add_row(
             label,
-            *(f"{value:.1f}" for value in result["handshakes"].values()),
+            *(f"{result['handshakes'][p]:.1f}" for p in ("p50", "p99")),
             f"{result['kib_a_connection']:.0f}",
             f"{result['expected']:,}",
             f"{result['lost']:,}",
         )
     console.print(costs)
-    console.print("CPU: of the server, for each delivery. KiB: of it, a connection.")
+    console.print(
+        "CPU: of the server, for each delivery; ±: half of how far the rounds lie "
+        "apart. p50, p99, turn: ms. turn: the longest that one's echo took while "
+        "another had sent thousands of texts at once. KiB: of the server, a connection."
+    )
     console.print(checks)
     for label, result in results.items():
         for name in ("doubled", "out_of_order"):

@@ -4,13 +4,16 @@ import contextlib
 import json
 import multiprocessing
 import os
+import platform
 import queue
 import secrets
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -20,8 +23,9 @@ from recipes.r06_benchmarking.bench import load
 from recipes.r06_benchmarking.bench.load import Plan, Tally
 
 HERE = "recipes.r06_benchmarking"
+NODE_SERVER = Path(__file__).with_name("node_ws.cjs")
 START_TIMEOUT = 15.0
-# Seconds for one measurement.
+# Seconds for one measurement, beside the time that its pauses take.
 LONGEST = 300.0
 
 
@@ -29,11 +33,29 @@ class CannotRun(Exception):
     """The measurement could not be made; the text says why."""
 
 
-def whole_name(app: str) -> str:
-    """`main` is this recipe's; `module:app` and `websockets` are what they are."""
-    if app == "websockets" or ":" in app:
-        return app
-    return f"{HERE}.{app}:app"
+def command_of(app: str, nonce: str, options: dict[str, Any]) -> list[str]:
+    """How to start a server. `main` is this recipe's, `module:app` anybody's."""
+    chosen = json.dumps(options)
+    if app == "node":
+        return [find_node(), str(NODE_SERVER), nonce, chosen]
+    if app != "websockets" and ":" not in app:
+        app = f"{HERE}.{app}:app"
+    return [sys.executable, "-m", f"{HERE}.bench.serve", app, nonce, chosen]
+
+
+def find_node() -> str:
+    """Node's program. Raises CannotRun where it, or its package `ws`, is missing."""
+    node = shutil.which("node")
+    if node is None:
+        raise CannotRun("--app node needs Node.js, and there is no `node` here.")
+    paths = json.dumps({"paths": [str(NODE_SERVER.parent)]})
+    look = [node, "-e", f"require.resolve('ws', {paths})"]
+    if subprocess.run(look, capture_output=True, timeout=START_TIMEOUT).returncode:
+        raise CannotRun(
+            "--app node needs Node's package ws: `npm install --no-save ws@8` in the "
+            "workbook's folder."
+        )
+    return node
 
 
 def hand_on(lines: Iterable[str], to: "queue.Queue[str]") -> None:
@@ -48,10 +70,10 @@ def serving(
 ) -> Iterator[tuple[Plan, subprocess.Popen[str]]]:
     """A server in a child process, and where to connect."""
     nonce = secrets.token_hex(8)
-    command = [sys.executable, "-m", f"{HERE}.bench.serve", whole_name(app), nonce]
+    command = command_of(app, nonce, options)
     environment = os.environ | ({"BENCHMARK_QUIET": "1"} if quiet else {})
     child = subprocess.Popen(
-        [*command, json.dumps(options)],
+        command,
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -87,6 +109,18 @@ def serving(
                 pipe.close()
 
 
+def cpu_seconds(process: psutil.Process) -> float:
+    """CPU time that a process has used.
+
+    On Linux by its CPU clock, in nanoseconds (clock_getcpuclockid(3)). Elsewhere as the
+    system counts it: in ticks, of 10 ms for instance.
+    """
+    if platform.system() == "Linux":
+        return time.clock_gettime((~process.pid << 3) | 2)
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 def measure(
     plan: Plan, server: subprocess.Popen[str] | None, progress: Progress, label: str
 ) -> tuple[dict[str, Any], Tally]:
@@ -102,11 +136,12 @@ def measure(
     joining = progress.add_task(f"{label}: joining", total=plan.clients)
     talking = progress.add_task(f"{label}: talking", total=total)
     cpu = memory = 0.0
-    deadline = time.monotonic() + LONGEST
+    longest = LONGEST + (2 * plan.messages / plan.rate if plan.rate else 0)
+    deadline = time.monotonic() + longest
     try:
         while True:
             if not ours.poll(max(0.0, deadline - time.monotonic())):
-                raise CannotRun(f"{label}: not done after {LONGEST:.0f} s")
+                raise CannotRun(f"{label}: not done after {longest:.0f} s")
             try:
                 event, value = ours.recv()
             except EOFError:
@@ -121,9 +156,8 @@ def measure(
                 progress.update(talking, completed=value)
             elif event in {"start", "end"}:
                 if watched:
-                    times = watched.cpu_times()
                     memory = watched.memory_info().rss - empty
-                    cpu = times.user + times.system - (cpu if event == "end" else 0)
+                    cpu = cpu_seconds(watched) - (cpu if event == "end" else 0)
                 ours.send(event)
             elif event == "tally":
                 progress.update(talking, completed=total)
