@@ -11,6 +11,7 @@ import pytest
 from recipes.workbench import catalog
 from recipes.workbench.judging.in_process import InProcessClient
 from recipes.workbench.judging.live import LiveClient
+from recipes.workbench.judging.live_session import Patience
 from recipes.workbench.judging.session import Client
 from recipes.workbench.judging.targets import Target, judging, target_of
 from recipes.workbench.servers.server import AppServer, Crash, StartError
@@ -26,6 +27,7 @@ class Servers:
 
     def __init__(self) -> None:
         self.started: dict[Target, AppServer] = {}
+        self.patience = Patience()
         self.broken: dict[tuple[str, Path | None], str] = {}
 
     def start(self, target: Target) -> AppServer:
@@ -104,7 +106,7 @@ def client(
             # An answer that drips byte by byte comes under no bound of a single wait.
             watchdog = threading.Timer(BOUND, server.kill)
             watchdog.start()
-            with LiveClient(server) as client:
+            with LiveClient(server, servers.patience) as client:
                 yield client
             watchdog.cancel()
             watchdog.join()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from recipes.workbench.judging.live_session import LiveSession, Served
+from recipes.workbench.judging.live_session import LiveSession, Patience, Served
 from recipes.workbench.judging.raw import RawSession
 from recipes.workbench.judging.session import PATIENCE
 from recipes.workbench.servers.server import AppServer, Crash
@@ -12,7 +12,7 @@ from recipes.workbench.servers.server import AppServer, Crash
 class LiveClient(Served):
     """TestClient's calls against a server in a child process."""
 
-    def __init__(self, server: AppServer) -> None:
+    def __init__(self, server: AppServer, patience: Patience | None = None) -> None:
         # Creating the certificate store would take longer than most of the tests.
         address = f"http://127.0.0.1:{server.port}"
         super().__init__(
@@ -23,6 +23,7 @@ class LiveClient(Served):
             follow_redirects=True,
         )
         self.server = server
+        self.patience = patience or Patience()
         self.since = server.count()
         self._crashes: list[Crash] = []
         self._seen = 0

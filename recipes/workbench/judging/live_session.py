@@ -25,7 +25,17 @@ Received = TypeVar("Received")
 
 # Seconds for an app that the last wait was in vain for. Many tasks fail so together,
 # and a learner waits for the verdict on each.
-SHORT_PATIENCE = 0.4
+SHORT_PATIENCE = 0.3
+
+
+class Patience:
+    """How long an answer is waited for; shared by the tests that judge it.
+
+    Attributes:
+        short: whether the last wait for a message of it was in vain.
+    """
+
+    short = False
 
 
 class Served(Client):
@@ -34,10 +44,12 @@ class Served(Client):
     Attributes:
         server: that server.
         since: how many reports it had made before this client was there.
+        patience: how long it is waited for.
     """
 
     server: AppServer
     since: int
+    patience: Patience
 
 
 class LiveSession(Session):
@@ -120,15 +132,14 @@ class LiveSession(Session):
             pass  # as with TestClient: a message after the close is lost
 
     def receive(self) -> Message:
-        server = self.client.server
         try:
             message = self._message(self._recv())
         except TimeoutError:
-            server.silent = True
+            self.client.patience.short = True
             raise NothingCame from None
         except ConnectionClosed as closed:
             message = closing(closed.rcvd)
-        server.silent = False
+        self.client.patience.short = False
         self.note_message("server:", message)
         return message
 
@@ -141,11 +152,10 @@ class LiveSession(Session):
         Args:
             receive: waits for so many seconds, or raises TimeoutError.
         """
-        server = self.client.server
-        if server.silent:
+        if self.client.patience.short:
             with contextlib.suppress(TimeoutError):
                 return receive(SHORT_PATIENCE)
-            if not server.busy:
+            if not self.client.server.busy:
                 raise TimeoutError
         return receive(PATIENCE)
 

@@ -73,7 +73,7 @@ class RawSession(LiveSession):
             except ConnectionResetError:
                 data = b""
             except TimeoutError:
-                self.client.server.silent = True
+                self.client.patience.short = True
                 raise NothingCame from None
             if not data:
                 return None
@@ -102,7 +102,7 @@ class RawSession(LiveSession):
         return self._noted(closing(None))
 
     def _noted(self, message: Message) -> Message:
-        self.client.server.silent = False
+        self.client.patience.short = False
         self.note_message("server:", message)
         return message
 

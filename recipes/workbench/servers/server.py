@@ -113,8 +113,6 @@ class AppServer:
         self.file = file
         self.label = file.name if file else name
         self.reports: list[dict[str, Any]] = []
-        # Whether the last that waited for a message of it did so in vain.
-        self.silent = False
         self.output: deque[str] = deque(maxlen=MOST_PRINTED)
         self._news = threading.Condition()
         self._reports_ended = False
