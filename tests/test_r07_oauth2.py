@@ -3,8 +3,12 @@
 import asyncio
 import base64
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import httpx2
@@ -14,6 +18,7 @@ from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 from websockets.frames import Opcode
 
+from recipes.workbench import catalog
 from recipes.workbench.judging import Client, LiveClient, closed, masked
 from recipes.workbench.servers.server import AppServer, StartError
 
@@ -104,7 +109,7 @@ def test_wrong_credentials(client: Client, stage: str) -> None:
         form = {"username": username, "password": password}
         answer = client.post("/token", data=form)
         assert answer.status_code == 400
-        assert answer.json() == {"detail": "Incorrect username or password"}
+        assert answer.json()["detail"] == "Incorrect username or password"
     answer = client.post("/token", content=UTF7, headers=FORM)
     assert answer.status_code == 400
 
@@ -120,8 +125,8 @@ def test_an_unknown_user_costs_as_much(monkeypatch: pytest.MonkeyPatch) -> None:
             return True
 
     monkeypatch.setattr(users, "password_hash", Counting())
-    assert users.authenticate("johndoe", "secret")
-    assert not users.authenticate("nobody", "secret")
+    assert users.verify("johndoe", "secret")
+    assert not users.verify("nobody", "secret")
     # One check each, of the same algorithm with the same parameters.
     assert [each.split("$")[:4] for each in checked] == [
         users.NOBODYS.split("$")[:4],
@@ -221,6 +226,13 @@ FORGED: dict[str, Callable[[], str]] = {
     "no audience": lambda: signed(aud=None),
     "nobody's": lambda: signed(sub=None),
     "a user who is deleted": lambda: signed(sub="formerdoe"),
+    "expires never, it says": lambda: signed(exp=float("nan")),
+    "expires at the end of time": lambda: signed(exp=float("inf")),
+    "expires in a billion years": lambda: signed(exp=3e16),
+    "expires in no number's time": lambda: signed(exp=10**400),
+    "made at no time": lambda: signed(iat=float("nan")),
+    "valid from the end of time": lambda: signed(nbf=float("inf")),
+    "several users'": lambda: signed(sub=["johndoe"]),
     "a header of brackets": lambda: f"{part(b'[' * 5_000)}.{part({})}.x",
     "a header of digits": lambda: f"{part(b'9' * 5_000)}.{part({})}.x",
 }
@@ -293,25 +305,197 @@ def test_a_ticket_that_comes_late(client: LiveClient) -> None:
 
 
 def test_late_tickets_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    from recipes.r07_oauth2 import tokens
+    from recipes.r07_oauth2 import tickets, tokens
 
-    monkeypatch.setattr(tokens, "_tickets", {})
-    monkeypatch.setattr(tokens, "TICKET_SECONDS", 0)
+    monkeypatch.setattr(tickets, "_tickets", {})
+    monkeypatch.setattr(tickets, "TICKET_SECONDS", 0)
     for _ in range(10):
-        tokens.create_ticket(tokens.Session("johndoe", time.time() + 60))
-    assert len(tokens._tickets) == 1
+        tickets.create_ticket(tokens.Session("johndoe", time.time() + 60))
+    assert len(tickets._tickets) == 1
+
+
+def test_of_a_user_the_latest_tickets_are_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    from recipes.r07_oauth2 import tickets, tokens
+
+    monkeypatch.setattr(tickets, "_tickets", {})
+    john, jane = (tokens.Session(n, time.time() + 60) for n in ("johndoe", "janedoe"))
+    hers = tickets.create_ticket(jane)
+    his = [tickets.create_ticket(john) for _ in range(tickets.MOST_TICKETS + 10)]
+    assert [tickets.redeem_ticket(each) for each in his[:10]] == [None] * 10
+    assert [tickets.redeem_ticket(each) for each in his[10:]] == [john] * (
+        len(his) - 10
+    )
+    assert tickets.redeem_ticket(hers) == jane
+
+
+def test_a_ticket_costs_as_much_among_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred thousand live ones are not walked through: that took 30 ms for each."""
+    from recipes.r07_oauth2 import tickets, tokens
+
+    late = time.monotonic() + 60
+    nobody = tokens.Session("formerdoe", time.time() + 60)
+    crowd = {f"{n}": (nobody, late) for n in range(100_000)}
+    monkeypatch.setattr(tickets, "_tickets", crowd)
+    before = time.process_time()
+    for _ in range(100):
+        tickets.create_ticket(tokens.Session("johndoe", time.time() + 60))
+    assert time.process_time() - before < 0.5
 
 
 def test_a_user_who_is_deleted_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    from recipes.r07_oauth2 import tokens, users
+    from recipes.r07_oauth2 import tickets, tokens, users
 
     token = tokens.create_token("janedoe")
     session = tokens.read_token(token)
     assert session is not None
-    ticket = tokens.create_ticket(session)
+    ticket = tickets.create_ticket(session)
     monkeypatch.delitem(users.USERS, "janedoe")
     assert tokens.read_token(token) is None
-    assert tokens.redeem_ticket(ticket) is None
+    assert tickets.redeem_ticket(ticket) is None
+
+
+# Guesses
+
+
+def guess(client: Client, password: str, username: str = "johndoe") -> httpx2.Response:
+    form = {"username": username, "password": password}
+    return client.post("/token", data=form)
+
+
+def test_a_token_is_not_kept_on_the_way(client: Client) -> None:
+    for password, status in (("secret2", 200), ("not it", 400)):
+        answer = guess(client, password, "janedoe")
+        assert answer.status_code == status
+        assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.json()["error"] == "invalid_grant"  # RFC 6749 §5.2
+
+
+@pytest.mark.live
+@pytest.mark.settings(LOGIN_TRIES=3, LOGIN_SECONDS=60)
+def test_guesses_are_counted(client: LiveClient) -> None:
+    """By name and address; also those that come at once."""
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda n: guess(client, f"{n}"), range(12)))
+    assert sorted(a.status_code for a in answers) == [400] * 3 + [429] * 9
+    answer = guess(client, "secret")  # right, and not looked at
+    assert answer.status_code == 429
+    assert 50 < int(answer.headers["Retry-After"]) <= 60
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert guess(client, "secret2", "janedoe").status_code == 200
+    # Nor does anybody lock out the same name elsewhere.
+    elsewhere = httpx2.HTTPTransport(local_address="127.0.0.2")
+    with httpx2.Client(transport=elsewhere, base_url=client.base_url) as other:
+        try:
+            answer = other.post("/token", data=USER)
+        except httpx2.ConnectError:
+            pytest.skip("this system has no second address of its own")
+    assert answer.status_code == 200
+
+
+def test_guesses_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    from recipes.r07_oauth2 import tries
+
+    clock = 1_000.0
+    monkeypatch.setattr(tries, "_counts", {})
+    monkeypatch.setattr("recipes.r07_oauth2.tries.time.monotonic", lambda: clock)
+    for n in range(tries.LOGIN_TRIES):
+        clock = 1_000.0 + n
+        tries.check(("app", "ada", "here"))
+        tries.count(("app", "ada", "here"), 1)
+    with pytest.raises(tries.TooManyTries) as refusal:
+        tries.check(("app", "ada", "here"))
+    left = tries.LOGIN_SECONDS - (tries.LOGIN_TRIES - 1)
+    assert refusal.value.headers is not None
+    assert refusal.value.headers["Retry-After"] == f"{left:.0f}"
+    clock = 1_000.0 + tries.LOGIN_SECONDS
+    tries.check(("app", "ada", "here"))
+    assert tries._counts == {}
+
+
+def test_right_passwords_are_not_counted(client: Client) -> None:
+    for _ in range(7):
+        assert guess(client, "secret2", "janedoe").status_code == 200
+
+
+@pytest.mark.live
+@pytest.mark.slow
+def test_many_guesses_leave_room_for_others(client: LiveClient) -> None:
+    """A hundred names at once: they took 724 MiB, and an honest login 8.3 s."""
+    psutil = pytest.importorskip("psutil")
+    server = psutil.Process(client.server._process.pid)
+    client.timeout = 20
+    token_of(client)
+    before, highest = server.memory_info().rss, 0
+    with ThreadPoolExecutor(100) as pool:
+        guesses = [pool.submit(guess, client, "x", f"guest{n}") for n in range(100)]
+        began = time.monotonic()
+        honest = pool.submit(token_of, client)
+        while not honest.done():
+            highest = max(highest, server.memory_info().rss)
+            wait([honest], timeout=0.01)
+        assert honest.result()
+        took = time.monotonic() - began
+        assert {each.result().status_code for each in guesses} == {400}
+    assert highest - before < 150 * 2**20
+    assert took < 5
+
+
+@pytest.mark.parametrize("module", ["main", "exercise"])
+def test_only_an_app_ends_the_process(module: str) -> None:
+    """A short secret is told in a sentence; to import a helper ends nothing."""
+    helpers = "tokens, tickets, chat, users, pages"
+    run = python(f"from recipes.r07_oauth2 import {helpers}; print('imported')")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "imported\n", "")
+    run = python(f"import recipes.r07_oauth2.{module}")
+    assert run.returncode == 1
+    assert run.stderr == "JWT_SECRET is too short: it must have 32 bytes or more.\n"
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=catalog.ROOT,
+        env=os.environ | {"JWT_SECRET": "short"},
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+
+
+def test_a_client_that_sends_takes_turns() -> None:
+    from recipes.r07_oauth2 import conversation
+
+    class Talker:
+        """A socket whose next text is always there, a thousand times."""
+
+        left = 1_000
+
+        async def accept(self) -> None:
+            pass
+
+        async def send_text(self, text: str) -> None:
+            pass
+
+        async def receive(self) -> Message:
+            self.left -= 1
+            kind = "websocket.receive" if self.left else "websocket.disconnect"
+            return {"type": kind, "text": "x"}
+
+    async def scene() -> int:
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        waiting = asyncio.create_task(others())
+        await conversation.converse(Talker(), "ada")  # type: ignore[arg-type]
+        waiting.cancel()
+        return turns
+
+    assert asyncio.run(scene()) >= 999
 
 
 @pytest.mark.live
@@ -500,6 +684,10 @@ def test_wrong_login(client: Client) -> None:
         assert 'role="alert"' in answer.text
         assert 'value="/chat?room=%C3%A9&amp;x=1"' in answer.text
     assert client.post("/login", content=UTF7, headers=FORM).status_code == 400
+    # authenticate() counts: after five the password is not looked at any more.
+    guesses = [log_in(client, username="mallory") for _ in range(6)]
+    assert [each.status_code for each in guesses] == [400] * 5 + [429]
+    assert int(guesses[-1].headers["Retry-After"]) >= 1
 
 
 def test_chat_page(client: Client) -> None:
@@ -515,6 +703,10 @@ def test_chat_page(client: Client) -> None:
         answer = page(client, bad)
         assert answer.status_code == 303
         assert answer.headers.get("Location") == "/login?next=/chat"
+    # No page may show ours in a frame.
+    for answer in (page(client, cookie), client.get("/login")):
+        policy = answer.headers.get("Content-Security-Policy", "")
+        assert "frame-ancestors 'none'" in policy
 
 
 def test_socket(client: Client) -> None:
@@ -530,7 +722,9 @@ def test_socket(client: Client) -> None:
         left = {"sender": "system", "message": "janedoe left the chat"}
         assert one.receive_json() == left
     for bad in (None, "johndoe", "tokenizedjohndoe", "a.b.c"):
-        assert refusal(client, "/chat/ws", visitor(client, bad)).status_code == 401
+        refused = refusal(client, "/chat/ws", visitor(client, bad))
+        assert refused.status_code == 401
+        assert "WWW-Authenticate" in refused.headers  # RFC 9110 §11.6.1
 
 
 @pytest.mark.live
@@ -558,11 +752,37 @@ def test_foreign_origin(client: Client) -> None:
     for origin in foreign:
         headers = visitor(client, cookie, origin)
         assert refusal(client, "/chat/ws", headers).status_code == 403
+        # Nor can it log its visitor in as somebody else, or out.
+        for form in ("/login", "/logout"):
+            answer = client.post(form, data=USER, headers=headers)
+            assert answer.status_code == 403
+            assert "Set-Cookie" not in answer.headers
+    answer = client.post(
+        "/login", data=USER, headers={"Origin": own}, follow_redirects=False
+    )
+    assert "Set-Cookie" in answer.headers
+    client.cookies.clear()
     headers = {"Cookie": f"chatroomtoken={cookie}"}
     assert refusal(client, "/chat/ws", headers).status_code == 403
     # The origin is looked at first.
     headers = {"Origin": "http://evil.example"}
     assert refusal(client, "/chat/ws", headers).status_code == 403
+
+
+@pytest.mark.live
+@pytest.mark.settings(ALLOWED_ORIGINS="https://chat.example, https://b.example:8443")
+def test_allowed_origins(client: LiveClient) -> None:
+    cookie = cookie_of(client)
+    for origin in ("https://chat.example", "https://b.example:8443", ""):
+        headers = visitor(client, cookie, origin)
+        with client.websocket_connect("/chat/ws", headers=headers) as websocket:
+            websocket.send_text("Hello!")
+            assert websocket.receive_json()["sender"] == "You"
+    foreign = ["https://b.example", "http://chat.example", "https://chat.example:8443"]
+    foreign += ["https://chat.example, https://b.example:8443", "null", ","]
+    for origin in foreign:
+        headers = visitor(client, cookie, origin)
+        assert refusal(client, "/chat/ws", headers).status_code == 403
 
 
 def test_logout(client: Client) -> None:
@@ -578,6 +798,24 @@ def test_logout(client: Client) -> None:
     assert client.get("/chat", follow_redirects=False).status_code == 303
     # A link or a picture on a foreign page cannot log anybody out.
     assert client.get("/logout", follow_redirects=False).status_code == 405
+    # The sockets that came in with the cookie end, in all its tabs; no others do.
+    mine, other = cookie_of(client), cookie_of(client)
+    with (
+        client.websocket_connect("/chat/ws", headers=visitor(client, other)) as stays,
+        client.websocket_connect("/chat/ws", headers=visitor(client, mine)) as one,
+        client.websocket_connect("/chat/ws", headers=visitor(client, mine)) as two,
+    ):
+        assert one.receive_json()["message"] == "johndoe joined the chat"
+        cookies = {"Cookie": f"chatroomtoken={mine}"}
+        client.post("/logout", headers=cookies, follow_redirects=False)
+        for tab in (one, two):
+            while (message := tab.receive())["type"] == "websocket.send":
+                pass
+            assert message == closed(1008, "Logged out")
+        stays.send_text("Still here")
+        while (message := stays.receive_json())["sender"] == "system":
+            pass
+        assert message == {"sender": "You", "message": "Still here"}
 
 
 ELSEWHERE = [

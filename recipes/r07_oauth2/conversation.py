@@ -21,6 +21,7 @@ async def converse(
         async with asyncio.timeout(seconds):
             await reply(websocket, f"Welcome {username}!")
             while (message := await websocket.receive())["type"] == "websocket.receive":
+                await asyncio.sleep(0)  # the others' turn, also if the next is here
                 text = message.get("text")
                 if text is None:
                     await close(websocket, 1003, "Text only")

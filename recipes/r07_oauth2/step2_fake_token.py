@@ -7,14 +7,14 @@ from fastapi.security import OAuth2PasswordRequestForm
 
 from recipes.r07_oauth2.conversation import converse
 from recipes.r07_oauth2.security import fake_token_generator, get_username_from_token
-from recipes.r07_oauth2.users import authenticate
+from recipes.r07_oauth2.users import verify
 
 app = FastAPI(title="Fake tokens: no security at all")
 
 
 @app.post("/token")
 def token(form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> dict[str, str]:
-    if not authenticate(form.username, form.password):
+    if not verify(form.username, form.password):
         raise HTTPException(400, "Incorrect username or password")
     made = fake_token_generator(form.username)
     return {"access_token": made, "token_type": "bearer"}

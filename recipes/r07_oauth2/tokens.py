@@ -1,8 +1,7 @@
-"""Signed tokens that expire (JWT, RFC 7519), and tickets for browsers."""
+"""Signed tokens that expire (JWT, RFC 7519)."""
 
 import os
 import secrets
-import sys
 import time
 from typing import NamedTuple
 
@@ -13,13 +12,9 @@ from recipes.r07_oauth2.users import USERS
 # With none set, tokens end with the process. Several workers need the same secret.
 JWT_SECRET = os.environ.get("JWT_SECRET") or secrets.token_hex(32)
 TOKEN_SECONDS = float(os.environ.get("TOKEN_SECONDS") or 1800)
-TICKET_SECONDS = float(os.environ.get("TICKET_SECONDS") or 30)
 ALGORITHM = "HS256"
 AUDIENCE = "recipes.r07_oauth2"
-
-# A key for HS256 is as long as the hash at least (RFC 7518 §3.2).
-if len(JWT_SECRET.encode()) < 32:
-    sys.exit("JWT_SECRET is too short: it must have 32 bytes or more.")
+YEAR_10000 = 253_402_300_800.0
 
 
 class Session(NamedTuple):
@@ -27,6 +22,14 @@ class Session(NamedTuple):
 
     username: str
     expires: float
+
+
+def secret_problem() -> str | None:
+    """A sentence for who starts the server, if JWT_SECRET is no good."""
+    # A key for HS256 is as long as the hash at least (RFC 7518 §3.2).
+    if len(JWT_SECRET.encode()) < 32:
+        return "JWT_SECRET is too short: it must have 32 bytes or more."
+    return None
 
 
 def create_token(username: str) -> str:
@@ -47,31 +50,12 @@ def read_token(token: str) -> Session | None:
             options={"require": ["sub", "aud", "iat", "exp"], "verify_exp": False},
         )
         session = Session(claims["sub"], float(claims["exp"]))
-    except (jwt.InvalidTokenError, TypeError, ValueError, RecursionError):
+    except (
+        *(jwt.InvalidTokenError, TypeError, ValueError, OverflowError),
+        RecursionError,  # a header of thousands of brackets
+    ):
         return None
-    if session.username not in USERS or session.expires <= time.time():
-        return None
-    return session
-
-
-# A ticket stands for a session: once, and not for long, since logs hold addresses.
-_tickets: dict[str, tuple[Session, float]] = {}
-
-
-def create_ticket(session: Session) -> str:
-    """A ticket for `?ticket=`, good once within TICKET_SECONDS."""
-    now = time.monotonic()
-    for ticket, (_, late) in list(_tickets.items()):
-        if late <= now:
-            del _tickets[ticket]
-    ticket = secrets.token_urlsafe(32)
-    _tickets[ticket] = session, now + TICKET_SECONDS
-    return ticket
-
-
-def redeem_ticket(ticket: str) -> Session | None:
-    """The session that a ticket stands for; None if it is used, late or unknown."""
-    session, late = _tickets.pop(ticket, (None, 0.0))
-    if session is None or late <= time.monotonic() or session.expires <= time.time():
-        return None
-    return session if session.username in USERS else None
+    # NaN is neither before nor after anything: ask for what is right, not for wrong.
+    if session.username in USERS and time.time() < session.expires < YEAR_10000:
+        return session
+    return None

@@ -3,46 +3,60 @@
 One function finds the user for pages and sockets alike; it reads the cookie from what
 both are, an HTTPConnection. The cookie is HttpOnly, so that no script can read it, and
 SameSite=Lax, so that no other site can post with it. That is no protection for sockets:
-a page on another port of this host is the same site. So the socket compares the whole
-`Origin` with its own, before it looks at the cookie.
+a page on another port of this host is the same site. So the whole `Origin` is compared
+with our own, for sockets before the cookie is looked at, and for the forms too: a
+foreign page could log its visitor in as somebody else. Behind a proxy that ends TLS the
+own address may not be known here; that is what ALLOWED_ORIGINS is for.
 
 A local target begins with one slash. Two slashes name another host, browsers read a
 backslash as a slash, and they drop tabs and newlines before they look.
 
-The login is not `async`: checking a password is slow by design, and nobody else would
-be served meanwhile. The token of a deleted cookie is good until it expires; to end it
-before, the server has to remember something.
+The token of a deleted cookie is good until it expires; to end it before, the server has
+to remember something. It knows the sockets that came in with it, so those end.
 
 Another way: `Annotated[str | None, Cookie()]` in a dependency; sessions that the server
-remembers, so that a logout ends them; a list of allowed origins in the settings.
+remembers, so that a logout ends them for every copy of the cookie.
 """
 
+import os
 import re
+import sys
 from typing import Annotated
 
-from fastapi import FastAPI, Form, HTTPException, Request, WebSocket
+from fastapi import Depends, FastAPI, Form, HTTPException, Request, WebSocket
 from fastapi.responses import RedirectResponse, Response
 from starlette.requests import HTTPConnection
 
-from recipes.r07_oauth2 import pages
-from recipes.r07_oauth2.chat import chat
+from recipes.r07_oauth2 import pages, tokens
+from recipes.r07_oauth2.chat import COOKIE, chat, end_sockets
 from recipes.r07_oauth2.tokens import Session, create_token, read_token
+from recipes.r07_oauth2.tries import TooManyTries
 from recipes.r07_oauth2.users import authenticate
+
+if problem := tokens.secret_problem():
+    sys.exit(problem)
 
 app = FastAPI(title="Exercise: the secured chat")
 app.mount("/static", pages.static)
 
-COOKIE = "chatroomtoken"
+# Origins that are ours beside our own address, as https://chat.example, with commas.
+ALLOWED_ORIGINS = os.environ.get("ALLOWED_ORIGINS", "")
 
 
 def current_user(connection: HTTPConnection) -> Session | None:
     return read_token(connection.cookies.get(COOKIE, ""))
 
 
-def origin_ok(websocket: WebSocket) -> bool:
-    scheme = {"ws": "http", "wss": "https"}[websocket.url.scheme]
-    own = f"{scheme}://{websocket.headers.get('Host', '')}"
-    return websocket.headers.get("Origin") == own
+def origin_ok(connection: HTTPConnection) -> bool:
+    scheme = "https" if connection.url.scheme in {"https", "wss"} else "http"
+    own = f"{scheme}://{connection.headers.get('Host', '')}"
+    allowed = {own, *(each.strip() for each in ALLOWED_ORIGINS.split(","))} - {""}
+    return connection.headers.get("Origin") in allowed
+
+
+def own_form(request: Request) -> None:
+    if "Origin" in request.headers and not origin_ok(request):
+        raise HTTPException(403, "This form is not from a page of ours")
 
 
 def safe_next(target: str) -> str:
@@ -52,8 +66,14 @@ def safe_next(target: str) -> str:
 def login_page(
     request: Request, target: str, error: str = "", status: int = 200
 ) -> Response:
-    context = {"next": target, "error": error}
-    return pages.templates.TemplateResponse(request, "login.html", context, status)
+    return pages.page(request, "login.html", {"next": target, "error": error}, status)
+
+
+@app.exception_handler(TooManyTries)
+async def too_many_tries(request: Request, refusal: TooManyTries) -> Response:
+    answer = login_page(request, "/chat", refusal.detail, refusal.status_code)
+    answer.headers.update(refusal.headers or {})
+    return answer
 
 
 @app.get("/login")
@@ -61,15 +81,15 @@ async def show_login(request: Request, next: str = "/chat") -> Response:
     return login_page(request, next)
 
 
-@app.post("/login")
-def login(
+@app.post("/login", dependencies=[Depends(own_form)])
+async def login(
     request: Request,
     username: Annotated[str, Form()] = "",
     password: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "/chat",
 ) -> Response:
     next = pages.readable(next)
-    if not authenticate(username, password):
+    if not await authenticate(username, password, request):
         return login_page(request, next, "Incorrect username or password", 400)
     answer = RedirectResponse(safe_next(next), 303)
     answer.set_cookie(
@@ -82,8 +102,9 @@ def login(
     return answer
 
 
-@app.post("/logout")
-async def logout() -> Response:
+@app.post("/logout", dependencies=[Depends(own_form)])
+async def logout(request: Request) -> Response:
+    end_sockets(request)
     answer = RedirectResponse("/login", 303)
     answer.delete_cookie(COOKIE)
     return answer
@@ -94,8 +115,7 @@ async def chat_page(request: Request) -> Response:
     session = current_user(request)
     if session is None:
         return RedirectResponse("/login?next=/chat", 303)
-    context = {"username": session.username}
-    return pages.templates.TemplateResponse(request, "chat.html", context)
+    return pages.page(request, "chat.html", {"username": session.username})
 
 
 @app.websocket("/chat/ws")
@@ -104,5 +124,5 @@ async def chat_socket(websocket: WebSocket) -> None:
         raise HTTPException(403)
     session = current_user(websocket)
     if session is None:
-        raise HTTPException(401)
+        raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
     await chat(websocket, session)

@@ -17,6 +17,7 @@ address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
 
 let socket;
 let attempts = 0;
+let wasHere = false;
 // What was sent off and has not come back as "You", oldest first: {text, item}.
 const outbox = [];
 
@@ -25,9 +26,12 @@ async function connect() {
   // and still this user's, the page itself tells: the server redirects if not.
   const signal = AbortSignal.timeout(LONGEST_WAIT);
   const page = await fetch(location.href, { redirect: "manual", signal })
-    .then(async (answer) => ({ type: answer.type, html: await answer.text() }))
+    .then(async (answer) => {
+      return { type: answer.type, status: answer.status, html: await answer.text() };
+    })
     .catch(() => null);
-  if (page === null) return comeBack();
+  // No answer, or one of a proxy whose server is away (502): this page stays.
+  if (page === null || page.status >= 500) return comeBack();
   const itsUser = new DOMParser()
     .parseFromString(page.html, "text/html")
     .querySelector("#ws-id")?.textContent;
@@ -40,6 +44,9 @@ async function connect() {
   opening.onopen = () => {
     clearTimeout(giveUp);
     statusLine.textContent = "Connected";
+    // The server keeps no messages: say that there may be a gap.
+    if (wasHere) show("system", "Back again; what was said meanwhile is not here");
+    wasHere = true;
     steady = setTimeout(() => { attempts = 0; }, LONGEST_WAIT);
     for (const { text } of outbox) opening.send(text);
   };
@@ -68,7 +75,7 @@ async function connect() {
 
 function comeBack() {
   statusLine.textContent = "Disconnected, trying again…";
-  // Random, so that not everybody comes back in the same moment (full jitter).
+  // Random, so that those who went together do not come back together (full jitter).
   const wait = Math.random() * Math.min(LONGEST_WAIT, 500 * 2 ** attempts);
   attempts += 1;
   setTimeout(connect, wait);
@@ -78,6 +85,7 @@ function logInAgain() {
   // What is not sent yet waits in this tab until its user is back.
   const unsent = { user, texts: outbox.map(({ text }) => text), typing: input.value };
   sessionStorage.setItem("unsent", JSON.stringify(unsent));
+  outbox.length = 0;
   location.reload();
 }
 
@@ -124,4 +132,10 @@ if (unsent?.user === user) {
   unsent.texts.forEach(sendOff);
   input.value = unsent.typing;
 }
+
+// What the server has not got is in this page alone: ask before it is closed.
+addEventListener("beforeunload", (event) => {
+  if (outbox.length) event.preventDefault();
+});
+
 connect();
