@@ -49,6 +49,13 @@ async def chatroom(
     since: Since | None = None,
     client: Client | None = None,
 ) -> None:
+    await talk(websocket, username, since, client)
+
+
+async def talk(
+    websocket: WebSocket, username: str, since: str | None, client: str | None
+) -> None:
+    """The whole conversation with a client, from the handshake to its end."""
     broker: Broker = websocket.app.state.broker
     client = client or uuid4().hex
     join = Draft("system", f"{username} joined the chat", client)
