@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from starlette.websockets import WebSocketDisconnect
+from websockets.frames import Opcode
 from websockets.sync.client import ClientConnection, connect
 
 from recipes.r08_scale_out.frames import Draft, Entry
@@ -24,13 +25,13 @@ from recipes.workbench.judging import (
     Client,
     LiveClient,
     Session,
-    a_room_of_twenty_loses_six,
     closed,
+    masked,
     said,
     system,
 )
 from recipes.workbench.judging.redis_server import Missing, RedisServer, shared
-from recipes.workbench.servers.server import AppServer, StartError
+from recipes.workbench.servers.server import AppServer
 
 ID = re.compile(r"[0-9]+-[0-9]+")
 MISSED = system("You missed messages that are no longer kept")
@@ -594,7 +595,7 @@ def test_what_redis_keeps_is_bounded(own: Own, worker: Worker) -> None:
 def test_redis_is_away(own: Own, worker: Worker, how: str) -> None:
     redis = own("--requirepass", "geheim")
     url = f"redis://:geheim@127.0.0.1:{redis.port}/0"
-    here, there = worker(url), worker(url)
+    here, there = (worker(url, BROKER_TIMEOUT=1) for _ in range(2))
     with (
         here.websocket_connect(room("ada", client="A")) as ada,
         there.websocket_connect(room("bob")) as bob,
@@ -608,7 +609,7 @@ def test_redis_is_away(own: Own, worker: Worker, how: str) -> None:
             ada.send_text(keyed(f"{n}", f"{n}"))
         answers = [ada.receive_json() for _ in range(22)]
         # All that came together is answered in time, not one after the other.
-        assert time.monotonic() - began < 3.5
+        assert time.monotonic() - began < 3
         assert answers.count(INTERRUPTED) == 1
         answers.remove(INTERRUPTED)
         assert answers == [
@@ -622,12 +623,12 @@ def test_redis_is_away(own: Own, worker: Worker, how: str) -> None:
         getattr(redis, "start" if how == "killed" else "resume")()
         # What hung may have been stored all the same; nothing of it comes twice.
         late = until(ada, BACK, COMES_BACK) + until(bob, BACK, COMES_BACK)
-        assert late == []
+        assert how == "hangs" or late == []
         ada.send_text(keyed("3", "3"))
         while (message := ada.receive_json()).get("key") != "3":
             assert message["sender"] == "You"
         says(ada, "after", [], "ada")
-        heard = []
+        heard = [message["message"] for message in late if message["sender"] == "ada"]
         while (message := bob.receive_json())["message"] != "after":
             heard.append(message["message"])
         assert heard.count("3") == 1
@@ -908,6 +909,16 @@ def comes_to(client: Client, names: list[str], within: float) -> None:
         del client.transcript[-2:]
 
 
+def stay(names: list[str], seconds: float, *clients: LiveClient) -> None:
+    """See for some time that all workers know of these."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for each in clients:
+            assert online(each) == {"users": names}
+        time.sleep(0.1)
+        del clients[0].transcript[-2 * len(clients) :]
+
+
 def setting(database: int, **more: float) -> pytest.MarkDecorator:
     """Run an answer with a database of its own."""
     return pytest.mark.settings(CHAT_BROKER=shared.database(database), **more)
@@ -940,7 +951,7 @@ def test_leaving_however_it_happens(client: LiveClient) -> None:
                 assert online(other) == {"users": ["ada", "bob"]}
                 match end:
                     case "close":
-                        bob.close()
+                        bob.write(masked(Opcode.CLOSE, b""))
                     case "bytes":
                         bob.send_bytes(b"bytes")
                     case "too long":
@@ -969,23 +980,14 @@ def others_are_forgotten(client: LiveClient, other: LiveClient) -> None:
     """The other worker is killed; its users go, in time, and this worker's stay."""
     seconds = float(client.server.arguments[2]["PRESENCE_SECONDS"])
     with client.websocket_connect(room("ada")):
-        with contextlib.suppress(Exception), other.websocket_connect(room("bob")):
-            with other.websocket_connect(room("ada")):
-                assert online(client) == {"users": ["ada", "bob"]}
-                end = time.monotonic() + 1.5 * seconds
-                while time.monotonic() < end:  # who is there stays, on both
-                    for each in (client, other):
-                        assert online(each) == {"users": ["ada", "bob"]}
-                    time.sleep(0.1)
-                    del client.transcript[-4:]
+        with (
+            other.websocket_connect(room("bob")),
+            other.websocket_connect(room("ada")),
+        ):
+            stay(["ada", "bob"], 1.5 * seconds, client, other)
             other.server.kill()
-            raise StartError  # out of here: that worker answers nobody any more
         comes_to(client, ["ada"], seconds + 0.5)
-        end = time.monotonic() + 1.5 * seconds
-        while time.monotonic() < end:
-            assert online(client) == {"users": ["ada"]}
-            time.sleep(0.1)
-            del client.transcript[-2:]
+        stay(["ada"], 1.5 * seconds, client)
 
 
 @pytest.mark.live
