@@ -1,6 +1,7 @@
 """Recipe 8: one chat on many workers; its exercise says who is there on all of them."""
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -228,7 +229,7 @@ def test_a_flood_leaves_the_others_their_turn(client: LiveClient) -> None:
             ada.send_text(f"{n} " + "x" * 1_000)
         bob.send_text("May I?")
         before = 0
-        while (message := bob.receive_json())["sender"] != "You":
+        while bob.receive_json()["sender"] != "You":
             before += 1
         assert before < 3_000
         while before < 3_000:
@@ -420,7 +421,7 @@ def test_a_history_knows_what_it_did_not_hear(
         history.append(entry(count, f"{n}-1"))
     empty = [n for n in range(history.next) if history.get(n) is None]
     assert empty == holes
-    seamless = all(b - a == 1 for a, b in zip(counts, counts[1:], strict=False))
+    seamless = all(b - a == 1 for a, b in itertools.pairwise(counts))
     assert (history.after("0-1") is not None) == seamless
     assert history.after(f"{len(counts) - 1}-1") == history.next
 
@@ -1010,7 +1011,7 @@ with open({file!r}, encoding="utf-8") as answer:
 @pytest.mark.live
 @setting(5, PRESENCE_SECONDS=1)
 def test_clocks_may_differ(client: LiveClient, tmp_path: Path) -> None:
-    name, file, _ = client.server.arguments
+    file = client.server.arguments[1]
     late = tmp_path / "exercise.py"
     late.write_text(SLOW_CLOCK.format(file=str(file)), encoding="utf-8")
     with another(client, late) as other:
@@ -1031,19 +1032,26 @@ def answers(client: LiveClient, status: int, within: float) -> None:
 @setting(6)
 def test_redis_is_away_for_a_while(client: LiveClient) -> None:
     redis = shared.get()
+
+    @contextlib.contextmanager
+    def away(goes: Callable[[], None], comes: Callable[[], None]) -> Iterator[None]:
+        goes()
+        try:
+            answers(client, 503, 4)
+            yield
+        finally:
+            comes()  # others need it, too
+        answers(client, 200, 4)
+
     with another(client) as other, other.websocket_connect(room("ada")):
-        for goes, comes in ((redis.kill, redis.start), (redis.pause, redis.resume)):
-            with client.websocket_connect(room("bob")):
-                assert online(other) == {"users": ["ada", "bob"]}
-                goes()
-                try:
-                    answers(client, 503, 4)
-                except BaseException:
-                    comes()  # others need it, too
-                    raise
-            comes()
-            answers(client, 200, 4)
-            comes_to(client, ["ada"], 4)
+        with client.websocket_connect(room("bob")) as bob:
+            assert online(other) == {"users": ["ada", "bob"]}
+            with away(redis.pause, redis.resume):
+                pass
+            comes_to(client, ["ada", "bob"], 4)
+            with away(redis.kill, redis.start):
+                bob.close()
+        comes_to(client, ["ada"], 4)
 
 
 @pytest.mark.live

@@ -1,6 +1,6 @@
 """Exercise: who is there, on all workers.
 
-Run it:    CHAT_BROKER=redis://127.0.0.1:6379/0 uvicorn recipes.r08_scale_out.exercise:app
+Run it:    uvicorn recipes.r08_scale_out.exercise:app
 Check it:  pytest --mine tests/test_r08_scale_out.py
 """
 
@@ -15,7 +15,7 @@ from recipes.r08_scale_out.main import BROKER_TIMEOUT, HISTORY, SEND_TIMEOUT
 from recipes.r08_scale_out.rules import Client, Since, Username
 from recipes.r08_scale_out.streams import RedisBroker, connection
 
-# This exercise needs a Redis.
+# This exercise needs a Redis, here or where CHAT_BROKER says.
 REDIS = os.environ.get("CHAT_BROKER") or "redis://127.0.0.1:6379/0"
 # Seconds after which those of a worker that was killed are forgotten.
 PRESENCE_SECONDS = float(os.environ.get("PRESENCE_SECONDS") or 15)
