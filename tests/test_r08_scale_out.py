@@ -498,7 +498,7 @@ Own = Callable[..., RedisServer]
 def until(session: Session, wanted: dict[str, Any], within: float) -> list[Any]:
     """What comes before `wanted`, which comes in time."""
     deadline = time.monotonic() + within
-    before = []
+    before: list[Any] = []
     while True:
         message = session.receive_json()
         assert time.monotonic() < deadline, f"late: {message}"
@@ -979,7 +979,7 @@ def test_twice_there_once_gone(client: LiveClient) -> None:
 
 def others_are_forgotten(client: LiveClient, other: LiveClient) -> None:
     """The other worker is killed; its users go, in time, and this worker's stay."""
-    seconds = float(client.server.arguments[2]["PRESENCE_SECONDS"])
+    seconds = float(str(client.server.arguments[2]["PRESENCE_SECONDS"]))
     with client.websocket_connect(room("ada")):
         with (
             other.websocket_connect(room("bob")),

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated
 from uuid import uuid4
 
@@ -35,10 +35,8 @@ class Presence:
             await pipe.execute()
 
     async def try_to_save(self):
-        try:
+        with suppress(RedisError, OSError):
             await self.save()
-        except (RedisError, OSError):
-            pass
 
     async def beat(self):
         while True:

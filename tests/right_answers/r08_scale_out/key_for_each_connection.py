@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from uuid import uuid4
 
 from fastapi import FastAPI, Response, WebSocket
@@ -37,10 +37,8 @@ class There:
         self.name, self.key = name, f"there:{uuid4()}"
 
     async def write(self) -> None:
-        try:
+        with suppress(RedisError, OSError):
             await redis.psetex(self.key, int(PRESENCE_SECONDS * 1000), self.name)
-        except (RedisError, OSError):
-            pass
 
     async def again(self) -> None:
         while True:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from uuid import uuid4
 
 from fastapi import FastAPI, HTTPException, WebSocket
@@ -35,10 +35,8 @@ async def renew():
 
 async def keep_renewing():
     while True:
-        try:
+        with suppress(RedisError):
             await renew()
-        except RedisError:
-            pass
         await asyncio.sleep(min(0.5, PRESENCE_SECONDS / 4))
 
 
@@ -65,17 +63,13 @@ async def chatroom(
     me = f"{uuid4().hex} {username}"
     mine.add(me)
     try:
-        try:
+        with suppress(RedisError):
             await renew()
-        except RedisError:
-            pass
         await talk(websocket, username, since, client)
     finally:
         mine.discard(me)
-        try:
+        with suppress(RedisError):  # its end comes by itself
             await redis.zrem("who", me)
-        except RedisError:
-            pass  # its end comes by itself
 
 
 @app.get("/online")
@@ -83,5 +77,5 @@ async def online():
     try:
         members = await redis.eval(LIST, 1, "who")
     except RedisError:
-        raise HTTPException(503)
+        raise HTTPException(503) from None
     return {"users": sorted({member.split(" ", 1)[1] for member in members})}
