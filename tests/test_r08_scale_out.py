@@ -5,7 +5,9 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import httpx2
 import pytest
 from starlette.websockets import WebSocketDisconnect
 from websockets.frames import Opcode
@@ -878,6 +881,51 @@ def test_a_worker_is_killed(redis: RedisServer) -> None:
         assert missed == [f"{n}" for n in range(20)]
         process.send_signal(signal.SIGINT)
         process.wait(timeout=10)
+
+
+def test_nginx_goes_on_with_the_other_one(
+    redis: RedisServer, worker: Worker, tmp_path: Path
+) -> None:
+    nginx = shutil.which("nginx")
+    if nginx is None:
+        pytest.skip("this is tested where the package nginx is installed")
+    here, there = worker(redis.url), worker(redis.url)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        front = probe.getsockname()[1]
+    ports = {8080: front, 8000: here.server.port, 8001: there.server.port}
+    given = Path("recipes/r08_scale_out/nginx.conf").read_text(encoding="utf-8")
+    for old, new in ports.items():
+        assert given.count(f"127.0.0.1:{old}") == 1
+        given = given.replace(f"127.0.0.1:{old}", f"127.0.0.1:{new}")
+    (tmp_path / "nginx.conf").write_text(given, encoding="utf-8")
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    command = [nginx, "-e", "stderr", "-p", str(folder)]
+    command += ["-c", str(tmp_path / "nginx.conf")]
+
+    def enter(name: str, **query: str) -> ClientConnection:
+        url = f"ws://127.0.0.1:{front}{room(name, **query)}"
+        for _ in range(100):
+            with contextlib.suppress(OSError, EOFError):
+                return stack.enter_context(connect(url, proxy=None))
+            time.sleep(0.05)
+        raise AssertionError("nobody lets us in")
+
+    with subprocess.Popen(command) as process, contextlib.ExitStack() as stack:
+        stack.callback(process.terminate)
+        ada, bob = enter("ada", client="A"), enter("bob")
+        ada.send("one")
+        last = next_text(ada)["id"]
+        assert next_text(bob)["message"] == "one"
+        killed = here if ("INFO", "ada joined the chat") in here.log else there
+        other = there if killed is here else here
+        assert ("INFO", "bob joined the chat") in other.log
+        killed.server.kill()
+        bob.send("two")
+        ada = enter("ada", client="A", since=last)
+        assert next_text(ada)["message"] == "two"
+        page = httpx2.get(f"http://127.0.0.1:{front}/chatroom/ada", trust_env=False)
+        assert page.status_code == 200
 
 
 # The exercise
