@@ -34,7 +34,7 @@ from recipes.workbench.judging import (
     said,
     system,
 )
-from recipes.workbench.judging.redis_server import Missing, RedisServer, shared
+from recipes.workbench.judging.redis_server import Missing, RedisServer, mortal, shared
 from recipes.workbench.servers.server import AppServer
 
 ID = re.compile(r"[0-9]+-[0-9]+")
@@ -1077,9 +1077,9 @@ def answers(client: LiveClient, status: int, within: float) -> None:
 
 
 @pytest.mark.live
-@setting(6)
+@pytest.mark.settings(CHAT_BROKER=mortal.database(0))
 def test_redis_is_away_for_a_while(client: LiveClient) -> None:
-    redis = shared.get()
+    redis = mortal.get()
 
     @contextlib.contextmanager
     def away(goes: Callable[[], None], comes: Callable[[], None]) -> Iterator[None]:
@@ -1103,7 +1103,7 @@ def test_redis_is_away_for_a_while(client: LiveClient) -> None:
 
 
 @pytest.mark.live
-@setting(7)
+@setting(6)
 def test_redis_forgot_everything(client: LiveClient) -> None:
     with (
         another(client) as other,

@@ -37,5 +37,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(title="One chat, many processes and machines", lifespan=lifespan)
+# Mounted in another app, this one has no lifespan; in memory it works all the same.
+app.state.broker, app.state.send_timeout = create_broker(), SEND_TIMEOUT
 app.include_router(chat.router)
 app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
