@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ from recipes.workbench.judging import (
     Client,
     LiveClient,
     Session,
+    a_room_of_twenty_loses_six,
     closed,
     masked,
     said,
@@ -188,6 +190,12 @@ def test_a_broken_rule_ends_its_sender_alone(client: Client) -> None:
                 assert bob.receive() == rule
             hears(ada, said("bob", "first"), system("bob left the chat"))
             says(ada, "still here", [], "ada")
+
+
+@pytest.mark.live
+@pytest.mark.settings(SEND_TIMEOUT=0.5)
+def test_a_room_of_twenty_loses_six(client: LiveClient) -> None:
+    a_room_of_twenty_loses_six(client)
 
 
 @pytest.mark.live
@@ -589,6 +597,30 @@ def test_what_redis_keeps_is_bounded(own: Own, worker: Worker) -> None:
         assert first["id"] in ids[440:460]
     with there.websocket_connect(room("bob", since=ids[-10])) as bob:
         hears(bob, *(said("ada", f"{n}") for n in range(491, 500)))
+
+
+def test_who_is_gone_before_the_handshake_is_answered(
+    redis: RedisServer, worker: Worker
+) -> None:
+    here = worker(redis.url)
+    request = (
+        b"GET /chatroom/ghost HTTP/1.1\r\nHost: localhost\r\n"
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+    )
+    with here.websocket_connect(room("ada")) as ada:
+        linger = struct.pack("ii", 1, 0)
+        for n in range(30):
+            with socket.create_connection(("127.0.0.1", here.server.port)) as ghost:
+                ghost.sendall(request)
+                if n % 2:  # a reset
+                    ghost.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        ada.send_text("last")
+        while ada.receive_json()["sender"] != "You":
+            pass
+    events = [text.split()[1] for _, text in here.log if text.startswith("ghost")]
+    assert events.count("joined") == events.count("left")
 
 
 # Redis goes

@@ -46,7 +46,8 @@ def end(sentence: str) -> NoReturn:
     # uvicorn starts a worker that ended again and again. One that ends with status 3 it
     # takes for hopeless and stops, but as if all were well, with status 0.
     print(sentence, file=sys.stderr, flush=True)
-    if "uvicorn" in Path(sys.argv[0]).parts[-2:] and parent.pid is not None:
+    program = Path(sys.argv[0]).parts[-2:]
+    if any(part.startswith("uvicorn") for part in program) and parent.pid:
         with contextlib.suppress(OSError):
             os.kill(parent.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
     sys.exit(3)

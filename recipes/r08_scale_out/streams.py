@@ -83,6 +83,8 @@ class RedisBroker(Broker):
     async def _add(self, draft: Draft) -> Added:
         """Try until it is confirmed. A second time does no harm: it has a token."""
         token, seconds = f"token:{draft.token}", TOKEN_SECONDS
+        if draft.sender == "system":  # a leave may wait for the end of an outage
+            seconds = int(KEY_SECONDS)
         if draft.key:
             # With the length: a client `a:b` is not the client `a` with a key `b:…`.
             token = f"key:{len(draft.client)}:{draft.client}:{draft.key}"
