@@ -3,7 +3,8 @@
 In a recipe's text, README.md or more.md, a `python` block is a run of lines of one of
 its files or of its test suite. A `console` block is run: lines after `$ ` are commands,
 lines after `> ` are typed into the last one, the others are its output, `...` stands
-for any lines. A server runs until the next one starts. A `console` block without a
+for any lines. A server runs until the next one starts. `redis-server` starts a Redis of
+the test's own, which 127.0.0.1:6379 is from there on. A `console` block without a
 command is what the server's terminal showed, and `^C` in it stops the server. A client
 that waits to be typed to, shown by a last line `>`, goes on running; the block that
 begins with `>` is what it printed then. Ports are the system's; the text says 8000.
@@ -18,12 +19,14 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from recipes.workbench import catalog
+from recipes.workbench.judging.redis_server import Missing, RedisServer
 from recipes.workbench.page import render
 
 markdown_it = pytest.importorskip(
@@ -123,6 +126,7 @@ def test_commands_print_what_is_shown(readme: Path) -> None:
     with contextlib.ExitStack() as stack:
         server: Program | None = None
         waiting: Program | None = None
+        redis: str | None = None
         for lines in blocks(readme, "console"):
             if lines[0] == ">":
                 assert waiting is not None
@@ -132,7 +136,12 @@ def test_commands_print_what_is_shown(readme: Path) -> None:
                 assert server is not None
                 server.shows(lines)
             for command, shown in commands(lines):
-                if re.match(SETTINGS + "uvicorn ", command):
+                # The Redis of a README is one of ours, whatever else the machine has.
+                if redis is not None:
+                    command = command.replace("127.0.0.1:6379", redis)
+                if command == "redis-server":
+                    redis = a_redis(stack)
+                elif re.match(SETTINGS + "uvicorn ", command):
                     if server is not None:
                         server.end()
                     server = stack.enter_context(Program(command))
@@ -148,6 +157,14 @@ def test_commands_print_what_is_shown(readme: Path) -> None:
                     with Program(command, address) as program:
                         program.shows(shown)
                         program.ends_here()
+
+
+def a_redis(stack: contextlib.ExitStack) -> str:
+    """Start a Redis; where it is."""
+    try:
+        return f"127.0.0.1:{stack.enter_context(RedisServer()).port}"
+    except Missing as missing:
+        pytest.skip(str(missing))
 
 
 def commands(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
@@ -215,8 +232,8 @@ class Program:
 
     def await_address(self, shown: list[str]) -> None:
         """Read up to where uvicorn says where it serves, and to the lines `shown`."""
-        wanted = {line for line in shown if line != "..."}
-        while self.address is None or not wanted <= set(self.read):
+        wanted = Counter(line for line in shown if line != "...")
+        while self.address is None or not wanted <= Counter(self.read):
             assert self.next_line() is not None, "\n".join(self.read)
 
     def shows(self, shown: list[str]) -> None:

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
-from recipes.workbench.judging.fixtures import BROKEN, crashes_of
+from recipes.workbench.judging.fixtures import BROKEN, crashes_of, values_of
 from recipes.workbench.judging.live import LiveClient
 from recipes.workbench.judging.session import Client, NothingCame
 from recipes.workbench.judging.targets import judging, recipe_of, task_of, tasks_of
@@ -107,7 +107,8 @@ def tell(item: pytest.Function, excinfo: pytest.ExceptionInfo[BaseException]) ->
     client = item.funcargs.get("client")
     if isinstance(client, Client):
         if settings := item.get_closest_marker("settings"):
-            values = [f"{name}={value}" for name, value in settings.kwargs.items()]
+            items = values_of(tuple(settings.kwargs.items())).items()
+            values = [f"{name}={value}" for name, value in items]
             story += ["", f"Run with {', '.join(values)}"]
         if client.transcript:
             story += ["", "What happened:"]

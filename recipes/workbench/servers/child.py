@@ -182,7 +182,8 @@ def watched(app: ASGIApp, report: Reporter) -> ASGIApp:
 
     async def wrapper(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            peer = scope["client"][1]
+            # Nobody there: a client that cut the line before we looked.
+            peer = (scope["client"] or ("", 0))[1]
             report("begin", peer=peer)
             # From the task's callback: by then uvicorn has logged a crash.
             task = asyncio.current_task()

@@ -112,6 +112,8 @@ class AppServer:
     ) -> None:
         self.file = file
         self.label = file.name if file else name
+        # To start another one like it.
+        self.arguments = name, file, dict(settings)
         self.reports: list[dict[str, Any]] = []
         self.output: deque[str] = deque(maxlen=MOST_PRINTED)
         self._news = threading.Condition()
