@@ -26,8 +26,8 @@ class Welcome(WebSocketEndpoint):
         await websocket.close()
 
 
-# A mount takes every path below it that no route before it took. So it comes last:
-# the socket below is never found.
+# A mount takes every path that no route above it took. So it should come last: the
+# socket below it is never found.
 app.mount("/", FastAPI(title="Pages"))
 
 
