@@ -278,7 +278,9 @@ def a_burst(client: LiveClient, texts: int, readers: int = 20) -> None:
                 pass
         reading = Readers([*sessions, flood])
         stack.callback(reading.end)
-        flood.write(b"".join(masked(Opcode.TEXT, b"%d." % n) for n in range(texts)))
+        burst = b"".join(masked(Opcode.TEXT, b"%d." % n) for n in range(texts))
+        began = time.monotonic()
+        flood.write(burst)
         last, echoes, heard = f"{texts - 1}.", [], 0
         while heard < texts:
             since = time.monotonic()
@@ -290,16 +292,19 @@ def a_burst(client: LiveClient, texts: int, readers: int = 20) -> None:
             for _ in range(min(200, texts - heard)):
                 assert ada.receive_json() == said("flood", f"{heard}.")
                 heard += 1
-        deadline = time.monotonic() + 10
+        took = time.monotonic() - began
+        deadline = time.monotonic() + 20
         while not reading.has(last.encode()) and time.monotonic() < deadline:
             time.sleep(0.05)
         reading.end()
         everything = [b"%d" % n for n in range(texts)]
         for came in reading.came.values():
             assert re.findall(rb'"message": "(\d+)\.', came) == everything
-        assert statistics.median(echoes) < 0.5
-        assert max(echoes) < 1
+        # Who gets no turn hears the first echo when the burst is over. In seconds it
+        # is measured by `compare`.
         assert len(echoes) > 5
+        assert statistics.median(echoes) < took / 5
+        assert max(echoes) < took / 2
     assert not any(level == "WARNING" for level, _ in client.log)
 
 
@@ -308,7 +313,7 @@ def a_burst(client: LiveClient, texts: int, readers: int = 20) -> None:
 @each_step
 def test_a_burst_starves_nobody(client: LiveClient, step: str) -> None:
     # Those that send in tasks or in turn take longer for it all.
-    a_burst(client, 30_000 if step >= "step4" or step == "main" else 5_000)
+    a_burst(client, 10_000 if step >= "step4" or step == "main" else 3_000)
 
 
 @pytest.mark.slow
@@ -318,7 +323,7 @@ def test_a_burst_starves_nobody_in_the_reference() -> None:
     server = AppServer(name, catalog.solution("r06_benchmarking"))
     try:
         with LiveClient(server) as client:
-            a_burst(client, 30_000)
+            a_burst(client, 10_000)
     finally:
         server.kill()
 
