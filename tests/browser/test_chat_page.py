@@ -19,7 +19,7 @@ pytest.importorskip(
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Locator, Page
+    from playwright.sync_api import BrowserContext, Dialog, Locator, Page
 
 pytestmark = pytest.mark.slow
 
@@ -117,6 +117,36 @@ def test_a_restart(context: "BrowserContext") -> None:
         assert own == [f"You: {t}" for t in ("before", "first", "second", "after")]
         said = [message for _, message in server.log() if "says" in message]
         assert said == [f"ada says: {t}" for t in ("first", "second", "after")]
+    finally:
+        server.kill()
+
+
+def test_what_may_be_lost_is_said(context: "BrowserContext") -> None:
+    server = AppServer("recipes.r05_chat.main")
+    port = server.port
+    ada = enter(context, port, "ada")
+    asked: list[str] = []
+
+    def stay(dialog: "Dialog") -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    ada.on("dialog", stay)
+    server.kill()
+    expect(ada.locator("#status")).to_have_text(re.compile("Disconnected"))
+    say(ada, "not to be lost")
+    # The page asks, and stays if its user wants to.
+    ada.evaluate("() => { location.reload(); }")
+    expect(last(ada)).to_have_class("waiting")
+    ada.evaluate("() => 1")
+    assert asked == ["beforeunload"]
+    server = AppServer("recipes.r05_chat.main", port=port)
+    try:
+        expect(last(ada)).to_have_text(re.compile("^system: Back again; "))
+        expect(ada.locator("#messages .waiting")).to_have_count(0)
+        ada.reload()
+        expect(ada.locator("#messages li")).to_have_count(0)
+        assert asked == ["beforeunload"]
     finally:
         server.kill()
 

@@ -1,7 +1,9 @@
 """Recipe 7 in a real browser: the secured chat, and the attack on a careless site."""
 
 import re
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -193,3 +195,115 @@ def test_another_user_logs_in_meanwhile(
     # The first page's socket ends, and what it comes back as is janedoe's page.
     first.evaluate("socket.close()")
     expect(first.locator("#ws-id")).to_have_text("janedoe")
+
+
+def test_a_proxy_whose_server_is_away(context: "BrowserContext") -> None:
+    """A 502 is no login page: the page waits, and comes back."""
+    settings = {"JWT_SECRET": "the same before and after the restart"}
+    server = AppServer(EXERCISE, catalog.solution(RECIPE), settings)
+    port = server.port
+    page = log_in(context, server, "johndoe", "secret")
+    expect(page.locator("#status")).to_have_text("Connected")
+    page.fill("#messageText", "half a sent")
+    server.kill()
+    asked = threading.Event()
+
+    class BadGateway(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(502)
+            asked.set()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", port), BadGateway) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever, daemon=True)
+        thread.start()
+        assert asked.wait(10)
+        proxy.shutdown()
+        thread.join(5)
+    server = AppServer(EXERCISE, catalog.solution(RECIPE), settings, port=port)
+    try:
+        expect(page.locator("#status")).to_have_text("Connected")
+        expect(page.locator("#messageText")).to_have_value("half a sent")
+    finally:
+        server.kill()
+
+
+def test_a_logout_ends_the_other_tabs(
+    context: "BrowserContext", server: AppServer
+) -> None:
+    one = log_in(context, server, "johndoe", "secret")
+    expect(one.locator("#status")).to_have_text("Connected")
+    two = context.new_page()
+    two.goto(f"http://127.0.0.1:{server.port}/chat")
+    expect(two.locator("#status")).to_have_text("Connected")
+    one.get_by_role("button", name="Log out").click()
+    expect(two).to_have_url(re.compile(r"/login\?next=/chat$"))
+
+
+# Sends a form from whatever page it is run in.
+POST = """([url, fields]) => {
+  const form = document.createElement("form");
+  form.method = "post";
+  form.action = url;
+  for (const [name, value] of Object.entries(fields)) {
+    const input = document.createElement("input");
+    input.name = name;
+    input.value = value;
+    form.append(input);
+  }
+  document.body.append(form);
+  form.submit();
+}"""
+
+
+def test_a_foreign_page_sends_no_forms(
+    context: "BrowserContext", server: AppServer
+) -> None:
+    home = f"http://127.0.0.1:{server.port}"
+    foreign = AppServer("recipes.r07_oauth2.attack_cswsh")
+    try:
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{foreign.port}/")
+        jane = {"username": "janedoe", "password": "secret2"}
+        with page.expect_navigation() as sent:
+            page.evaluate(POST, [f"{home}/login", jane])
+        assert sent.value is not None
+        assert sent.value.status == 403
+        assert context.cookies() == []
+        john = log_in(context, server, "johndoe", "secret")
+        expect(john.locator("#status")).to_have_text("Connected")
+        page.goto(f"http://127.0.0.1:{foreign.port}/")
+        with page.expect_navigation() as sent:
+            page.evaluate(POST, [f"{home}/logout", {}])
+        assert sent.value is not None
+        assert sent.value.status == 403
+        assert len(context.cookies()) == 1
+        say(john, "Still here")
+        expect(last(john)).to_have_text("You: Still here")
+    finally:
+        foreign.kill()
+
+
+def test_a_foreign_page_shows_ours_in_no_frame(
+    context: "BrowserContext", server: AppServer
+) -> None:
+    john = log_in(context, server, "johndoe", "secret")
+    expect(john.locator("#status")).to_have_text("Connected")
+    foreign = AppServer("recipes.r07_oauth2.attack_cswsh")
+    try:
+        john.goto(f"http://127.0.0.1:{foreign.port}/")
+        for path in ("chat", "login"):
+            john.evaluate(
+                """url => new Promise(resolve => {
+                  const frame = document.createElement("iframe");
+                  frame.src = url;
+                  frame.onload = resolve;
+                  document.body.append(frame);
+                })""",
+                f"http://127.0.0.1:{server.port}/{path}",
+            )
+            assert john.frames[-1].url.startswith("chrome-error:")
+    finally:
+        foreign.kill()
