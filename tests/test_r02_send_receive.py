@@ -210,6 +210,9 @@ def test_counts_each_connection(client: Client) -> None:
 def test_counts_empty_messages(client: Client) -> None:
     with client.websocket_connect("/ws") as websocket:
         websocket.send_text("")
-        assert websocket.receive_text().endswith(": ")
+        empty = websocket.receive_text()
+        assert empty[-2:] == ": "
         websocket.send_bytes(b"")
         assert websocket.receive_bytes() == b""
+        websocket.send_text("full")
+        assert number(websocket.receive_text()) - number(empty) == 2

@@ -15,11 +15,14 @@ from tests.helpers.answers import (
     RIGHT_ANSWERS,
     Edit,
     Wrong,
+    clauses,
     code_of,
     edited,
     right_answers,
+    survivors,
     wrong_answers,
 )
+from tests.helpers.mutants import mutants, reason_for, surviving
 
 RECIPES = catalog.recipes()
 WRONG = [
@@ -32,6 +35,8 @@ RIGHT = [
     for recipe in RECIPES
     for file in right_answers(recipe)
 ]
+# Whose statement is written down clause by clause.
+TAUGHT = [recipe for recipe in RECIPES if clauses(recipe)]
 # A students' edition has none, and no wrong answers.
 with_solutions = pytest.mark.skipif(
     not catalog.SOLUTIONS.is_dir(), reason="this is tested where solutions/ is"
@@ -77,7 +82,7 @@ def test_wrong_answer_fails_what_it_names(
     told = failures(recipe, answer)
     assert told.keys() == set(wrong.fails)
     for failure in told.values():
-        assert wrong.told in failure
+        assert wrong.told in failure.rpartition("\nHint: ")[2]
 
 
 @gate
@@ -93,6 +98,47 @@ def test_right_answer_passes(recipe: str, file: Path) -> None:
 def test_every_task_is_failed_by_a_wrong_answer(recipe: str) -> None:
     caught = {name for wrong in wrong_answers(recipe) for name in wrong.fails}
     assert caught == {task.name for task in tasks(recipe)}
+
+
+@with_solutions
+@pytest.mark.parametrize("recipe", TAUGHT)
+def test_every_clause_is_broken_by_a_wrong_answer(recipe: str) -> None:
+    """And its task notices; each task has a clause, or it demands too much."""
+    fails = {wrong.name: wrong.fails for wrong in wrong_answers(recipe)}
+    assert [c.says for c in clauses(recipe) if c.task not in fails[c.wrong]] == []
+    assert {c.task for c in clauses(recipe)} == {task.name for task in tasks(recipe)}
+
+
+@with_solutions
+@pytest.mark.parametrize("recipe", TAUGHT)
+def test_every_mistake_is_told(recipe: str) -> None:
+    assert [wrong.name for wrong in wrong_answers(recipe) if not wrong.told] == []
+
+
+@gate
+@pytest.mark.slow
+@with_solutions
+@pytest.mark.parametrize("recipe", TAUGHT)
+def test_mutants_are_caught_or_excused(recipe: str) -> None:
+    reference = catalog.solution(recipe).read_text(encoding="utf-8")
+    alive = surviving(recipe, mutants(reference))
+    assert [m.name for m in alive if reason_for(recipe, m) is None] == []
+    excused = {reason_for(recipe, mutant) for mutant in alive}
+    assert [s.mutant for s in survivors(recipe) if s.reason not in excused] == []
+
+
+def test_mutants_of_a_handler() -> None:
+    code = "async def f():\n    await g(1)\n    if x == 'y':\n        return\n"
+    assert [mutant.name for mutant in mutants(code)] == [
+        "f: `await g(1)` dropped",
+        "f: `if x == 'y': …` dropped",
+        "f: `await g(1)` became `g(1)`",
+        "f: `await g(1)` became `await g(2)`",
+        "f: `await g(1)` became `await g(0)`",
+        "f: `return` became `pass`",
+        "f: `if x == 'y':` became `if x != 'y':`",
+        "f: `if x == 'y':` became `if x == 'y!':`",
+    ]
 
 
 # How wrong answers are made

@@ -6,10 +6,25 @@ A file of `tests/wrong_answers/` holds those of a recipe:
     name = "no_reason"
     mistake = "One sentence that says it."
     fails = ["test_says_bye"]  # these tasks and no others
-    told = "…"                 # optional: words in each of these failures
+    told = "…"                 # words of the hint under each of these failures
     [[wrong.edit]]             # one or more
     old = 'close(code=1000, reason="Bye!")'
     new = 'close()'
+
+Before them stand the clauses of the exercise's statement, one by one, each with its
+task and a wrong answer that breaks this clause and no other:
+
+    [[clause]]
+    says = "The close has the reason `Bye!`."
+    task = "test_says_bye"
+    wrong = "no_reason"
+
+And after them the mutants of the reference that pass every task (`mutants.py`), each
+with the reason why no client can see it:
+
+    [[survivor]]
+    mutant = "converse: `logger."  # how its name begins
+    reason = "A log line: no client sees it."
 """
 
 import tomllib
@@ -43,24 +58,60 @@ class Wrong(BaseModel):
     edit: list[Edit] = Field(min_length=1)
 
 
+class Clause(BaseModel):
+    """One thing that a statement demands, and who breaks it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    says: str = Field(min_length=1)
+    task: str = Field(pattern=r"^test_\w+$")
+    wrong: str
+
+
+class Survivor(BaseModel):
+    """Mutants, by how their names begin, that no client tells from the reference."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mutant: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+
+
 class WrongAnswers(BaseModel):
     """The file of a recipe."""
 
     model_config = ConfigDict(extra="forbid")
 
-    wrong: list[Wrong] = Field(min_length=1)
+    clause: list[Clause] = []
+    wrong: list[Wrong] = []
+    survivor: list[Survivor] = []
 
 
-def wrong_answers(recipe: str) -> list[Wrong]:
-    """The recipe's wrong answers; none in a students' edition.
+def read(recipe: str) -> WrongAnswers:
+    """The recipe's file; an empty one in a students' edition.
 
     Raises:
         ValueError: the file is no TOML or not of this form.
     """
     file = catalog.WRONG_ANSWERS / f"{recipe}.toml"
     if not file.is_file():
-        return []
-    return WrongAnswers(**tomllib.loads(file.read_text(encoding="utf-8"))).wrong
+        return WrongAnswers()
+    return WrongAnswers(**tomllib.loads(file.read_text(encoding="utf-8")))
+
+
+def wrong_answers(recipe: str) -> list[Wrong]:
+    """The recipe's wrong answers. Raises what `read` does."""
+    return read(recipe).wrong
+
+
+def clauses(recipe: str) -> list[Clause]:
+    """The clauses of the exercise's statement. Raises what `read` does."""
+    return read(recipe).clause
+
+
+def survivors(recipe: str) -> list[Survivor]:
+    """The mutants that may pass. Raises what `read` does."""
+    return read(recipe).survivor
 
 
 def code_of(recipe: str, wrong: Wrong) -> str:
