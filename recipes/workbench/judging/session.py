@@ -1,5 +1,6 @@
 """What both transports have in common: a client, its sessions, and the transcript."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -186,7 +187,8 @@ def shortened(value: str | bytes) -> str:
 def telling(headers: httpx2.Headers) -> list[str]:
     """What decides of the headers of an answer."""
     return [
-        f"{name}: {cut(value, 140)}"
+        # Of a cookie, what stands behind its value decides.
+        f"{name}: {re.sub(r'[^ ;]{60,}', lambda long: cut(long[0], 40), value)}"
         for name in TELLING_HEADERS
         for value in headers.get_list(name)
     ]
