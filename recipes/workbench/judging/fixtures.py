@@ -106,7 +106,7 @@ def client(
     """
     name, file, settings = target = target_of(request.node)
     if file is not None and not file.is_file():
-        request.node.stash[BROKEN] = f"There is no {file}."
+        request.node.stash[BROKEN] = missing(file)
         yield None
     elif getattr(request, "param", "live") == "live":
         try:
@@ -133,9 +133,27 @@ def client(
             yield client
 
 
+def missing(file: Path) -> str:
+    """What is told of an answer that is not there."""
+    answers = file.parents[1]
+    if (answers / file.name).is_file():
+        return (
+            f"There is no {file}. Give the folder above: --submission={answers.parent}"
+        )
+    return (
+        f"There is no {file}. A folder of answers holds a folder for each recipe, as "
+        "solutions/ does."
+    )
+
+
+def allowed_for(item: pytest.Item) -> set[str]:
+    """The classes of exceptions that are no defects here: the recipe is about them."""
+    return {mark.args[0] for mark in item.iter_markers("crash_ok")}
+
+
 def crashes_of(client: Client, item: pytest.Item) -> list[Crash]:
-    """The crashes that are defects here: not those that the recipe is about."""
-    allowed = {mark.args[0] for mark in item.iter_markers("crash_ok")}
+    """The crashes that are defects here."""
+    allowed = allowed_for(item)
     return [crash for crash in client.crashes if crash.kind not in allowed]
 
 
@@ -150,9 +168,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
         if crashes_of(client, pyfuncitem):
             pytest.fail("What came was right, but the app raised.", pytrace=False)
         if client.stuck:
-            pytest.fail(
-                f"The handler of {client.stuck[0]} still runs although its client "
-                "has left.",
-                pytrace=False,
-            )
+            url, does = client.stuck[0]
+            text = f"The handler of {url} still runs although its client has left."
+            pytest.fail(f"{text}\n{does}".strip(), pytrace=False)
     return result

@@ -21,7 +21,7 @@ class InProcessClient(TestClient, Client):  # type: ignore[misc]
         self._crashes: list[Crash] = []
         # As on a server: a crash in a handler does not reach the client's code.
         super().__init__(self._collecting(module.app), raise_server_exceptions=False)
-        self.transcript, self.stuck, self.sessions = [], [], 0
+        self._begin()
         self._records = _Records()
 
     def _collecting(self, app: ASGIApp) -> ASGIApp:
@@ -101,7 +101,7 @@ class InProcessSession(Session):
         WebSocketTestSession.__init__(
             self, self._ending(plain.app), plain.scope, plain.portal_factory
         )
-        self.ended = threading.Event()
+        self.over = threading.Event()
 
     def _ending(self, app: ASGIApp) -> ASGIApp:
         """The app, which says 1006 when it ends without a close, as a server does."""
@@ -122,7 +122,7 @@ class InProcessSession(Session):
             except Exception:
                 pass  # the client has collected it
             finally:
-                self.ended.set()
+                self.over.set()
             if not closed:
                 await send({"type": "websocket.close", "code": 1006, "reason": ""})
 
@@ -133,11 +133,12 @@ class InProcessSession(Session):
         return super().__enter__()
 
     def __exit__(self, *args: Any) -> bool | None:
-        self.failed = args[0] is not None
+        if args[0] is not None:
+            self.note_failure()
         self.close()
         # TestClient would cancel the handler now, and hide one that never ends.
-        if not self.ended.wait(PATIENCE):
-            self.client.stuck.append(self.url)
+        if not self.over.wait(PATIENCE):
+            self.client.stuck.append((self.url, ""))
         return super().__exit__(*args)
 
     def send(self, message: Message) -> None:
@@ -151,6 +152,6 @@ class InProcessSession(Session):
             message = future.result(timeout=PATIENCE)
         except TimeoutError:
             future.cancel()
-            raise NothingCame from None
+            raise NothingCame(self) from None
         self.note_message("server:", message)
         return message

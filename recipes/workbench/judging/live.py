@@ -6,7 +6,7 @@ from typing import Any
 from recipes.workbench.judging.live_session import LiveSession, Patience, Served
 from recipes.workbench.judging.raw import RawSession
 from recipes.workbench.judging.session import PATIENCE
-from recipes.workbench.servers.server import AppServer, Crash
+from recipes.workbench.servers.server import AppServer, Crash, StoodStill
 
 
 class LiveClient(Served):
@@ -38,6 +38,10 @@ class LiveClient(Served):
         self._seen += len(new)
         self._crashes += new
         return self._crashes
+
+    def stood_still(self) -> list[StoodStill]:
+        """When the app's own code held its event loop in this test."""
+        return self.server.stood_still(self.since)
 
     def websocket_connect(
         self, url: str, subprotocols: Sequence[str] | None = None, **options: Any

@@ -18,7 +18,9 @@ from recipes.workbench.judging.session import (
     NoAnswer,
     NothingCame,
     Session,
+    telling,
 )
+from recipes.workbench.judging.transcript import cut
 from recipes.workbench.servers.server import AppServer
 
 Received = TypeVar("Received")
@@ -50,6 +52,31 @@ class Served(Client):
     server: AppServer
     since: int
     patience: Patience
+
+    def where_is(self, kind: str, path: str, peer: int | None = None) -> str:
+        """What a handler does now, in words; empty if that is not known.
+
+        Args:
+            kind: "websocket" or "http".
+            path: the address that it serves.
+            peer: the port of its client, if that is known.
+        """
+        where = self.server.where()
+        if where is None:
+            return ""
+        if where.busy:
+            line, source = where.busy
+            return f"line {line} holds up the event loop: {source}"
+        path = path.partition("?")[0]
+        for each in where.handlers:
+            same = each.peer == peer if peer is not None else each.path == path
+            if same and each.kind == kind and each.line:
+                return f"the handler waits on line {each.line}: {each.source}"
+        return ""
+
+    def note_where(self, path: str) -> None:
+        if does := self.where_is("http", path):
+            self.transcript.note("   app:", does)
 
 
 class LiveSession(Session):
@@ -91,25 +118,44 @@ class LiveSession(Session):
         except InvalidStatus as refusal:
             raise self._refused(refusal) from None
         except (InvalidHandshake, EOFError, TimeoutError) as error:
-            raise NoAnswer(f"no answer to the handshake ({error})") from None
+            raise self.no_answer(error) from None
         assert self.connection.response is not None
         self.accepted_subprotocol = self.connection.subprotocol  # type: ignore[assignment]
         self.extra_headers = list(self.connection.response.headers.raw_items())  # type: ignore[assignment]
         self.note("server:", "accepted")
         return self
 
+    def no_answer(self, error: Exception) -> NoAnswer:
+        """What to raise when the handshake came to nothing; the transcript says why."""
+        if not isinstance(error, TimeoutError):
+            self.note("server:", "ended the connection without an answer")
+            return NoAnswer("the server ended the connection without an answer")
+        self.note("server:", "no answer to the handshake")
+        self.note_where()
+        return NoAnswer(f"no answer to the handshake within {PATIENCE:g} s")
+
     def _refused(self, refusal: InvalidStatus) -> WebSocketDenialResponse:
         response = refusal.response
-        self.note("server:", f"refused with HTTP {response.status_code}")
-        self.client.server.handler_ended(self.peer, PATIENCE, self.client.since)
-        return WebSocketDenialResponse(
+        denial = WebSocketDenialResponse(
             status_code=response.status_code,
             headers=list(response.headers.raw_items()),
             content=bytes(response.body),
         )
+        told = [f"refused with HTTP {response.status_code}", *telling(denial.headers)]
+        told.append(cut(" ".join(denial.text.split()), 100) or "(no body)")
+        self.note("server:", ", ".join(told).replace(", (no", " (no"))
+        self.ended = True
+        self.client.server.handler_ended(self.peer, PATIENCE, self.client.since)
+        return denial
+
+    def note_where(self) -> None:
+        """Note what the session's handler does."""
+        if does := self.client.where_is("websocket", self.url, self.peer):
+            self.note("app:", does)
 
     def __exit__(self, *args: Any) -> bool | None:
-        self.failed = args[0] is not None
+        if args[0] is not None:
+            self.note_failure()
         self.close()
         self.exit_stack.close()
         self._await_handler()
@@ -118,7 +164,8 @@ class LiveSession(Session):
     def _await_handler(self) -> None:
         server, since = self.client.server, self.client.since
         if not server.handler_ended(self.peer, PATIENCE, since) and server.alive:
-            self.client.stuck.append(self.url)
+            waits = self.client.where_is("websocket", self.url, self.peer)
+            self.client.stuck.append((self.url, waits))
 
     def send(self, message: Message) -> None:
         try:
@@ -134,13 +181,32 @@ class LiveSession(Session):
     def receive(self) -> Message:
         try:
             message = self._message(self._recv())
-        except TimeoutError:
-            self.client.patience.short = True
-            raise NothingCame from None
+        except TimeoutError as error:
+            raise self.nothing_came(error) from None
         except ConnectionClosed as closed:
             message = closing(closed.rcvd)
+        return self.noted(message)
+
+    def nothing_came(self, error: TimeoutError) -> NothingCame:
+        """What to raise when a wait was in vain; noted is what the app does instead."""
+        self.client.patience.short = True
+        self.note("client:", "waits for a message; none comes")
+        self.note_where()
+        short = error.args == (SHORT_PATIENCE,)
+        return NothingCame(self, SHORT_PATIENCE if short else PATIENCE)
+
+    def noted(self, message: Message) -> Message:
+        """The message that came, when it is in the transcript."""
+        server = self.client.server
         self.client.patience.short = False
+        first = not self.ended
         self.note_message("server:", message)
+        if first and message.get("code") == 1006:
+            how = server.how_ended(self.peer, SHORT_PATIENCE, self.client.since)
+            if how == "returned":
+                self.note("app:", "the handler returned without a close")
+            elif how:
+                self.note("app:", "the handler was ended by an error")
         return message
 
     def _recv(self) -> str | bytes:
@@ -156,7 +222,7 @@ class LiveSession(Session):
             with contextlib.suppress(TimeoutError):
                 return receive(SHORT_PATIENCE)
             if not self.client.server.busy:
-                raise TimeoutError
+                raise TimeoutError(SHORT_PATIENCE)
         return receive(PATIENCE)
 
     @staticmethod

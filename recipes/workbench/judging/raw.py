@@ -9,11 +9,12 @@ from typing import Any, Self
 
 from starlette.types import Message
 from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus
 from websockets.frames import Close, Frame, Opcode
 from websockets.uri import parse_uri
 
 from recipes.workbench.judging.live_session import LiveSession, Served, closing
-from recipes.workbench.judging.session import PATIENCE, NoAnswer, NothingCame
+from recipes.workbench.judging.session import PATIENCE
 
 
 class RawSession(LiveSession):
@@ -45,10 +46,14 @@ class RawSession(LiveSession):
             self._events: Iterator[Any] = iter(())
             self._flush()
             # Wait for the 101: a server may lose what comes in the same packet.
-            if self._event() is None:
-                raise NoAnswer("no answer to the handshake")
-            if self.protocol.handshake_exc is not None:
-                raise self.protocol.handshake_exc
+            try:
+                answer = self._event()
+            except TimeoutError as error:
+                raise self.no_answer(error) from None
+            if isinstance(refusal := self.protocol.handshake_exc, InvalidStatus):
+                raise self._refused(refusal)
+            if answer is None or refusal is not None:
+                raise self.no_answer(EOFError())
         except BaseException:
             self.socket.close()
             raise
@@ -56,6 +61,11 @@ class RawSession(LiveSession):
         return self
 
     def __exit__(self, *args: Any) -> bool | None:
+        if args[0] is not None:
+            self.note_failure()
+        elif not self.left and not self.ended:
+            self.note("client:", "is gone, without a close frame")
+        self.left = True
         self.socket.close()
         self._await_handler()
         return None
@@ -66,15 +76,15 @@ class RawSession(LiveSession):
                 self.socket.sendall(data)
 
     def _event(self) -> Any:
-        """The next thing that came, or None at the end of the connection."""
+        """The next thing that came, or None at the end of the connection.
+
+        Raises TimeoutError: there is nothing.
+        """
         while (event := next(self._events, None)) is None:
             try:
                 data = self.patiently(self._read)
             except ConnectionResetError:
                 data = b""
-            except TimeoutError:
-                self.client.patience.short = True
-                raise NothingCame from None
             if not data:
                 return None
             self.protocol.receive_data(data)
@@ -89,33 +99,42 @@ class RawSession(LiveSession):
         finally:
             self.socket.settimeout(PATIENCE)
 
+    def _awaited(self) -> Any:
+        try:
+            return self._event()
+        except TimeoutError as error:
+            raise self.nothing_came(error) from None
+
     def receive(self) -> Message:
         """The next message or close; pings and pongs are passed over."""
-        while isinstance(frame := self._event(), Frame):
+        while isinstance(frame := self._awaited(), Frame):
             match frame.opcode:
                 case Opcode.TEXT:
-                    return self._noted(self._message(bytes(frame.data).decode()))
+                    return self.noted(self._message(bytes(frame.data).decode()))
                 case Opcode.BINARY:
-                    return self._noted(self._message(bytes(frame.data)))
+                    return self.noted(self._message(bytes(frame.data)))
                 case Opcode.CLOSE:
-                    return self._noted(closing(Close.parse(frame.data)))
-        return self._noted(closing(None))
-
-    def _noted(self, message: Message) -> Message:
-        self.client.patience.short = False
-        self.note_message("server:", message)
-        return message
+                    return self.noted(closing(Close.parse(frame.data)))
+        return self.noted(closing(None))
 
     def send(self, message: Message) -> None:
         """Send a whole message of TestClient's kind."""
         self.note_message("client:", message)
         if (text := message.get("text")) is not None:
-            self.write(masked(Opcode.TEXT, text.encode()))
+            self._write(masked(Opcode.TEXT, text.encode()))
         else:
-            self.write(masked(Opcode.BINARY, message["bytes"]))
+            self._write(masked(Opcode.BINARY, message["bytes"]))
 
     def write(self, data: bytes) -> None:
         """Write bytes, whatever they mean; a closed peer's are lost."""
+        if data[:1] == masked(Opcode.CLOSE, b"")[:1]:
+            self.left = True
+            self.note("client:", "a close frame of its own making")
+        else:
+            self.note("client:", f"writes {len(data):,} bytes in one go")
+        self._write(data)
+
+    def _write(self, data: bytes) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(data)
 
@@ -133,6 +152,7 @@ class RawSession(LiveSession):
     def cut(self) -> None:
         """End the connection with a TCP reset, without a close frame."""
         self.note("client:", "cuts the connection (TCP reset)")
+        self.left = True
         linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.socket.close()

@@ -4,41 +4,36 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import httpx2
 import pytest
-from starlette.websockets import WebSocketDisconnect
 
-from recipes.workbench.judging.fixtures import BROKEN, crashes_of, values_of
+from recipes.workbench.judging.causes import cause_of
+from recipes.workbench.judging.fixtures import BROKEN, allowed_for, values_of
 from recipes.workbench.judging.live import LiveClient
-from recipes.workbench.judging.session import Client, NothingCame
+from recipes.workbench.judging.session import Client
 from recipes.workbench.judging.targets import judging, recipe_of, task_of, tasks_of
-from recipes.workbench.servers.server import in_a_line
+from recipes.workbench.judging.wording import LONGEST, in_words, stop_of, two_values
+from recipes.workbench.servers.server import SET_UP, StoodStill, in_a_line
 
-# Characters of a value in a failure.
-LONGEST = 2_000
+# Errors that follow from a client's leaving, which the judge's own is, too.
+OF_LEAVING = {"WebSocketDisconnect", "WebSocketDisconnected", "ClientDisconnected"}
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     """What came and what was expected, one below the other."""
+    if op == "in":
+        right, left = two_values(right, left)
+        return [f"received: {right}", f"expected: {left} in it"]
+    if op == "not in":
+        right, left = two_values(right, left)
+        return [f"received: {right}", f"expected: no {left} in it"]
     if op != "==":
         return None
-    received, expected = repr(left), repr(right)
-    if max(len(received), len(expected)) < LONGEST:
+    received, expected = two_values(left, right)
+    if max(len(received), len(expected)) <= LONGEST:
         return [f"received: {received}", f"expected: {expected}"]
     # Raised, not returned: pytest would still make a diff of its own, and take minutes
     # for some that are long.
-    raise AssertionError(
-        f"received: {shortened(received)}\nexpected: {shortened(expected)}"
-    )
-
-
-def shortened(text: str) -> str:
-    """A long text from where its difference is likely to be seen: both its ends."""
-    half = LONGEST // 2
-    left_out = len(text) - LONGEST
-    if left_out <= 0:
-        return text
-    return f"{text[:half]} … {left_out:,} more … {text[-half:]}"
+    raise AssertionError(f"received: {received}\nexpected: {expected}")
 
 
 class Told(str):
@@ -50,100 +45,98 @@ class Told(str):
         terminal.line(self)
 
 
-def in_words(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
-    """What went wrong, without Python's inner workings."""
-    error, text = excinfo.value, str(excinfo.value)
-    if isinstance(error, NothingCame):
-        return text[0].upper() + text[1:] + ": your app sent no message and no close."
-    if isinstance(error, WebSocketDisconnect):
-        status = getattr(error, "status_code", None)
-        if status is not None:
-            return f"The handshake was refused with HTTP {status}."
-        reason = f" and the reason {error.reason!r}" if error.reason else ""
-        return f"Instead of a message came the end: code {error.code}{reason}."
-    if text.startswith("DID NOT RAISE") and "WebSocketDisconnect" in text:
-        return "The handshake was accepted; it should have been refused."
-    if isinstance(error, ConnectionRefusedError | httpx2.TransportError):
-        return (
-            "Nobody answers any more: your app has ended, or kept us waiting too long."
-        )
-    if isinstance(error, KeyError) and text in {"'text'", "'bytes'"}:
-        other = {"'text'": "binary", "'bytes'": "text"}[text]
-        return f"The message that came is {other}; the other kind was expected."
-    if isinstance(error, AssertionError):
-        text = text.removeprefix("assert ").replace("\n  expected: ", "\nexpected: ")
-        return text or "What the test asserts does not hold."
-    if isinstance(error, pytest.fail.Exception):
-        return text
-    return f"{type(error).__name__}: {text}"
-
-
-# What a crash, a refusal or a warning means; better than the hint of the task.
-CAUSES = {
-    r'Need to call "accept"|message "websocket.accept"': "Call accept() first.",
-    'Cannot call "receive" once': "The client had left. After a message of the type "
-    "websocket.disconnect there is nothing to receive: end the loop.",
-    "KeyError: '(text|bytes)'": "receive() gave a message without this key: of the "
-    "other kind, or websocket.disconnect. Look at its type first.",
-    r"coroutine '([\w.]+)' was never awaited": "There is an `await` missing.",
-    "refused with HTTP 403": "Is there a WebSocket route on this path, and does it "
-    "accept?",
-}
-
-
-def cause_of(story: str) -> str | None:
-    """What the story itself shows to be wrong."""
-    found = (cause for sign, cause in CAUSES.items() if re.search(sign, story))
-    return next(found, None)
-
-
 def tell(item: pytest.Function, excinfo: pytest.ExceptionInfo[BaseException]) -> Told:
     """The whole story of a failed task: task, exchange, difference, crash, hint."""
     task, tasks = task_of(item), tasks_of(recipe_of(item))
     assert task is not None
     assert tasks is not None
-    what = in_words(excinfo)
-    story = [f"Task: {task.title}"]
+    stop = stop_of(excinfo, item.path)
     client = item.funcargs.get("client")
+    live = client if isinstance(client, LiveClient) else None
+    port = live.server.port if live and live.server.alive else None
+    what = in_words(excinfo, stop, port)
+    story = [f"Task: {task.title}"]
     if isinstance(client, Client):
-        if settings := item.get_closest_marker("settings"):
-            items = values_of(tuple(settings.kwargs.items())).items()
-            values = [f"{name}={value}" for name, value in items]
-            story += ["", f"Run with {', '.join(values)}"]
-        if client.transcript:
-            story += ["", "What happened:"]
-            if (earlier := len(client.transcript) - 20) > 0:
-                story += [f"  … {earlier} lines before"]
-            story += [f"  {line}" for line in client.transcript[-20:]]
-        entries = [e for e in excinfo.traceback if e.path == item.path]
-        if entries:
-            lines = entries[-1].statement.lines
-            # Without what is for the type checker.
-            statement = [line.partition("  # type:")[0].strip() for line in lines]
-            story += ["", "The test says:", "  " + " ".join(statement)]
-        story += ["", *what.splitlines()]
-        raised = set()
-        for crash in crashes_of(client, item):
-            at = f" on line {crash.line}" if crash.line else ""
-            message = in_a_line(crash.message)
-            raised.add(f"Your app raised{at}: {crash.kind}: {message}")
-        story += [line for crash in sorted(raised)[:2] for line in ("", crash)]
-        if isinstance(client, LiveClient):
-            warned = "".join(client.server.output)
-            if forgotten := re.search(r"coroutine '[\w.]+' was never awaited", warned):
-                story += ["", f"Your app printed: {forgotten[0]}"]
-    else:
-        story += ["", *what.splitlines()]
-    if BROKEN not in item.stash:
+        story += exchange(item, client)
+        if stop is not None:
+            story += ["", "The test says:", "  " + " ".join(stop.statement.split())]
+    story += ["", *what.splitlines()]
+    if isinstance(client, Client):
+        story += list(told_crashes(client, item))
+    if live is not None:
+        story += list(remarks(live))
+    if BROKEN not in item.stash and SET_UP not in what:
         text = "\n".join(story)
         look = "Look at that first." if "\nYour app raised" in text else None
-        hint = tasks.hint_for(task, text) or cause_of(text) or look or task.hints[0]
+        cause = cause_of(text, live.server.routes() if live else [])
+        hint = tasks.hint_for(task, text) or cause or look or task.hints[0]
         story += ["", f"Hint: {hint}"]
         if item.config.getoption("mine"):
             story += [f"More: python -m recipes hint {recipe_of(item)} 2"]
     told = Told("\n".join(story))
     told.line = " ".join(line.strip() for line in what.splitlines())
     return told
+
+
+def exchange(item: pytest.Function, client: Client) -> list[str]:
+    """What the app was run with, what happened, and who was still there at the end."""
+    told = []
+    settings = item.get_closest_marker("settings")
+    if settings:
+        items = values_of(tuple(settings.kwargs.items())).items()
+        values = [f"{name}={value}" for name, value in items]
+        told += ["", f"Run with {', '.join(values)}"]
+    if client.transcript:
+        about_time = settings and re.search(
+            "TIMEOUT|SECONDS", " ".join(settings.kwargs)
+        )
+        lines = client.transcript.told(with_times=bool(about_time))
+        told += ["", "What happened:", *(f"  {line}" for line in lines)]
+    if client.still_there:
+        open_ones = sorted(client.still_there, key=lambda session: session.number)
+        told += [f"  still there: {', '.join(each.label for each in open_ones)}"]
+    return told
+
+
+def told_crashes(client: Client, item: pytest.Item) -> Iterator[str]:
+    """What the app raised, but for what follows from the end of a failed test."""
+    before = client.crashed_before
+    crashes = [
+        crash
+        for number, crash in enumerate(client.crashes)
+        if before is None or number < before or crash.kind not in OF_LEAVING
+    ]
+    allowed = allowed_for(item)
+    raised = dict.fromkeys(
+        (crash.line or 0, crash.source, crash.kind, in_a_line(crash.message))
+        for crash in crashes
+        if crash.kind not in allowed
+    )
+    for line, source, kind, message in sorted(raised)[:2]:
+        at = f" on line {line}" if line else ""
+        yield ""
+        yield f"Your app raised{at}: {kind}" + (f": {message}" if message else "")
+        if source:
+            yield f"  {source}"
+
+
+def remarks(client: LiveClient) -> Iterator[str]:
+    """What else was seen of the app, which fails no test by itself."""
+    printed = "".join(client.server.output)
+    if forgotten := re.search(r"coroutine '[\w.]+' was never awaited", printed):
+        yield ""
+        yield f"Your app printed: {forgotten[0]}"
+    for stood in client.stood_still()[:1]:
+        yield ""
+        yield stood_in_words(stood)
+
+
+def stood_in_words(stood: StoodStill) -> str:
+    """What is told of an app that held its event loop."""
+    return (
+        f"Remark: the event loop stood still for {stood.seconds:.1f} s on line "
+        f"{stood.line}: {stood.source}"
+    )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -189,4 +182,4 @@ def pytest_terminal_summary(
         terminalreporter.section("the others")
     for report in failed[1:]:
         assert isinstance(report.longrepr, Told)
-        terminalreporter.line(f"{report.nodeid}: {report.longrepr.line[:160]}")
+        terminalreporter.line(f"{report.nodeid}: {report.longrepr.line[:240]}")

@@ -9,15 +9,20 @@ Reports are lines of JSON on the standard output that the child was started with
     {"event": "log", "level": "INFO", "message": "Message received: hi"}
     {"event": "crash", "kind": "KeyError", "message": "'text'", "line": 12, ...}
     {"event": "begin", "peer": 50123}   a handler was called for the client's port
-    {"event": "end", "peer": 50123}     and its task is over, after what it logged
+    {"event": "end", "peer": 50123, "how": "returned"}     and its task is over, after
+                                        what it logged; or it "raised"
+    {"event": "where", "busy": null, "handlers": [{"path": "/ws", "line": 12, ...}]}
+    {"event": "stood", "seconds": 1.02, "line": 12, "source": "time.sleep(1)"}
 
-The parent writes `stop` on standard input to shut the server down as Ctrl-C would.
+The parent writes `stop` on standard input to shut the server down as Ctrl-C would, and
+`where` to be told on which lines of the app the handlers wait, and which one is busy.
 When that pipe closes, the child ends at once: nothing outlives whoever started it.
 """
 
 import asyncio
 import importlib.util
 import json
+import linecache
 import logging
 import os
 import signal
@@ -35,14 +40,26 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from recipes.workbench import catalog
+from recipes.workbench.servers.looking import (
+    Handler,
+    Place,
+    busy_at,
+    source_of,
+    waiting_at,
+    watch_loop,
+)
 
 # A message of the app's log may be of any length; a report of it is not.
 LONGEST = 4_000
 # What is told of an app's routes.
 MOST_ROUTES = 100
 LONGEST_PATH = 300
+# Of handlers, and of stand-stills of the event loop.
+MOST_HANDLERS = 100
+MOST_STOOD = 20
 
 Report = dict[str, Any]
 
@@ -85,12 +102,15 @@ def describe(error: BaseException, file: str) -> Report:
             kind += f" in {os.path.basename(str(error.filename))}"
     try:
         message = error.msg if isinstance(error, SyntaxError) else str(error)
+        if isinstance(error, WebSocketDisconnect):
+            message = f"code {error.code}" + (f", {error.reason}" * bool(error.reason))
     except Exception:  # an exception of the app's own may fail at this, too
         message = "(its text cannot be had)"
     return {
         "kind": kind,
         "message": message[:LONGEST],
         "line": line,
+        "source": source_of(file, line),
         "traceback": "".join(traceback.format_exception(error))[-LONGEST:],
     }
 
@@ -166,32 +186,88 @@ class Watch(logging.Handler):
 class Server(uvicorn.Server):
     """A uvicorn server that reports the port it got."""
 
-    def __init__(self, config: uvicorn.Config, report: Reporter) -> None:
+    def __init__(self, config: uvicorn.Config, handlers: "Handlers") -> None:
         super().__init__(config)
-        self.report = report
+        self.handlers = handlers
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            self.handlers.watch(asyncio.get_running_loop())
             port = self.servers[0].sockets[0].getsockname()[1]
-            self.report("ready", port=port)
+            self.handlers.report("ready", port=port)
 
 
-def watched(app: ASGIApp, report: Reporter) -> ASGIApp:
-    """The same app, reporting when a socket's handler begins and when it is over."""
+class Handlers:
+    """The handlers of an app that run, and what is told of them.
 
-    async def wrapper(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            # Nobody there: a client that cut the line before we looked.
-            peer = (scope["client"] or ("", 0))[1]
-            report("begin", peer=peer)
-            # From the task's callback: by then uvicorn has logged a crash.
+    Args:
+        report: tells it.
+        file: the app's file.
+        judged: whether it is somebody's answer, and not an app of the workbook.
+    """
+
+    def __init__(self, report: Reporter, file: str, judged: bool) -> None:
+        self.report, self.file, self.judged = report, file, judged
+        self.running: dict[int, Handler] = {}
+        self._serves = threading.Event()
+        self._stood = 0
+        linecache.getlines(file)  # as it is now: it may be saved while this runs
+
+    def watched(self, app: ASGIApp) -> ASGIApp:
+        """The same app, reporting when a handler of a socket begins and is over."""
+
+        async def wrapper(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] not in {"websocket", "http"}:
+                await app(scope, receive, send)
+                return
             task = asyncio.current_task()
             assert task is not None
-            task.add_done_callback(lambda _: report("end", peer=peer))
-        await app(scope, receive, send)
+            # Nobody there: a client that cut the line before we looked.
+            peer = (scope["client"] or ("", 0))[1]
+            handler = Handler(scope["type"], scope["path"], peer, task)
+            self.running[id(handler)] = handler
+            self._serves.set()
+            how = "raised"
 
-    return wrapper
+            def over(_: object) -> None:
+                if handler.kind == "websocket":
+                    self.report("end", peer=peer, how=how)
+
+            if handler.kind == "websocket":
+                self.report("begin", peer=peer)
+                # From the task's callback: by then uvicorn has logged a crash.
+                task.add_done_callback(over)
+            try:
+                await app(scope, receive, send)
+                how = "returned"
+            finally:
+                del self.running[id(handler)]
+                if not self.running:
+                    self._serves.clear()
+
+        return wrapper
+
+    def where(self) -> None:
+        """Report on which lines the handlers wait. From any thread."""
+        waiting = [
+            {"kind": handler.kind, "path": handler.path, "peer": handler.peer}
+            | (place._asdict() if place else {"line": None, "source": ""})
+            for handler in list(self.running.values())[:MOST_HANDLERS]
+            for place in [waiting_at(handler.task, self.file)]
+        ]
+        self.report("where", handlers=waiting, busy=busy_at(self.file))
+
+    def watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Report from now on how long an answer holds its event loop."""
+        if self.judged:
+            arguments = (loop, self.file, self._serves, self._stands)
+            threading.Thread(target=watch_loop, args=arguments, daemon=True).start()
+
+    def _stands(self, seconds: float, place: Place) -> None:
+        self._stood += 1
+        if self._stood <= MOST_STOOD:
+            self.report("stood", seconds=round(seconds, 2), **place._asdict())
 
 
 def die() -> None:
@@ -201,12 +277,14 @@ def die() -> None:
     os._exit(1)
 
 
-def obey(server: list[uvicorn.Server]) -> None:
+def obey(server: list[Server]) -> None:
     """Read orders from the parent until its end of the pipe closes."""
     # os.read, since a daemon thread inside sys.stdin.buffer aborts the exit.
     while order := os.read(0, 64):
-        if b"stop" in order:
-            for each in server:
+        for each in server:
+            if b"where" in order:
+                each.handlers.where()
+            if b"stop" in order:
                 each.should_exit = True
     die()
 
@@ -214,7 +292,7 @@ def obey(server: list[uvicorn.Server]) -> None:
 def main(name: str, file: str = "", port: str = "0") -> None:
     """Serve `app` of the module `name`, loaded from `file` if there is one."""
     report = Reporter()
-    server: list[uvicorn.Server] = []
+    server: list[Server] = []
     threading.Thread(target=obey, args=(server,), daemon=True).start()
     try:
         module = catalog.load(name, Path(file) if file else None)
@@ -231,11 +309,13 @@ def main(name: str, file: str = "", port: str = "0") -> None:
         report("failed", kind="NoApp", message="", line=None)
         return
     report("routes", routes=routes_of(app))
-    config = uvicorn.Config(watched(app, report), host="127.0.0.1", port=int(port))
-    watch = Watch(report, file or str(module.__file__))
+    own = file or str(module.__file__)
+    handlers = Handlers(report, own, judged=bool(file))
+    config = uvicorn.Config(handlers.watched(app), host="127.0.0.1", port=int(port))
+    watch = Watch(report, own)
     logging.getLogger().addHandler(watch)
     logging.getLogger("uvicorn").addHandler(watch)
-    server.append(Server(config, report))
+    server.append(Server(config, handlers))
     server[0].run()
 
 

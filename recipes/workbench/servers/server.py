@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,9 +23,13 @@ from recipes.workbench.servers.starting import APPS, start
 # Seconds. Importing FastAPI on a busy laptop takes a few of them.
 START_TIMEOUT = 10.0
 STOP_TIMEOUT = 5.0
+LOOK_TIMEOUT = 1.0
 # What is kept of the app's log lines in a test, and of the lines that it prints.
 MOST_LOGGED = 20_000
 MOST_PRINTED = 400
+
+# What begins a sentence about the machine, and not about the app.
+SET_UP = "Your set-up, not your answer:"
 
 # Pipes that cannot be closed, since a process that an app started holds them.
 HELD: list[IO[bytes] | None] = []
@@ -46,13 +51,44 @@ class Crash(NamedTuple):
     """An exception that left a handler, or was logged.
 
     `kind` is the exception's class, `message` its text, `line` the line of the app's
-    file where it arose (None outside of it), `traceback` the end of the traceback.
+    file where it arose (None outside of it), `traceback` the end of the traceback,
+    `source` what stands on that line.
     """
 
     kind: str
     message: str
     line: int | None
     traceback: str
+    source: str = ""
+
+
+class Handler(NamedTuple):
+    """A handler that runs: the line of the app's file that it waits on, if it does."""
+
+    kind: str
+    path: str
+    peer: int
+    line: int | None
+    source: str
+
+
+class Where(NamedTuple):
+    """What an app does just now.
+
+    `busy` is the line of its own that holds up everything else, if one does, and what
+    stands there; `handlers` are those that run.
+    """
+
+    busy: tuple[int, str] | None
+    handlers: list[Handler]
+
+
+class StoodStill(NamedTuple):
+    """For how long the app's own code held its event loop, and on which line."""
+
+    seconds: float
+    line: int
+    source: str
 
 
 def in_a_line(text: str) -> str:
@@ -71,10 +107,29 @@ FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
         "message": (str,),
         "line": (int, NoneType),
         "traceback": (str,),
+        "source": (str,),
     },
     "begin": {"peer": (int,)},
-    "end": {"peer": (int,)},
+    "end": {"peer": (int,), "how": (str,)},
+    "where": {"handlers": (list,), "busy": (list, NoneType)},
+    "stood": {"seconds": (int, float), "line": (int,), "source": (str,)},
 }
+
+
+# The packages that apps and their server import.
+NEEDED = {name.partition(".")[0] for name in APPS.modules}
+NEEDED |= {"starlette", "pydantic", "websockets", "anyio"}
+
+
+def not_installed(message: str) -> str:
+    """What is told of a package that all recipes need and that is not there."""
+    name = re.search(r"No module named '(\w+)", message)
+    if name is None or name[1] not in NEEDED:
+        return ""
+    return (
+        f"{SET_UP} the package {name[1]} is not installed for this Python. "
+        "Run: python -m pip install -r requirements.txt"
+    )
 
 
 def understood(line: bytes) -> dict[str, Any] | None:
@@ -190,8 +245,35 @@ class AppServer:
 
         The system gives a port out again: `since` keeps earlier clients out of it.
         """
-        over = {"event": "end", "peer": peer}
-        return self.wait_for(lambda report: report == over, timeout, since) is not None
+        return bool(self.how_ended(peer, timeout, since))
+
+    def how_ended(self, peer: int, timeout: float, since: int = 0) -> str:
+        """The same; "returned" or "raised", or empty if it is not over in time."""
+        report = self.wait_for(
+            lambda report: report["event"] == "end" and report["peer"] == peer,
+            timeout,
+            since,
+        )
+        return str(report["how"]) if report else ""
+
+    def where(self) -> Where | None:
+        """What the app does just now; None if it does not say."""
+        assert self._process.stdin is not None
+        with self._news:
+            since = len(self.reports)
+        with contextlib.suppress(OSError, ValueError):
+            self._process.stdin.write(b"where\n")
+            self._process.stdin.flush()
+        report = self.wait_for(
+            lambda report: report["event"] == "where", LOOK_TIMEOUT, since
+        )
+        # The app can write reports, too.
+        with contextlib.suppress(TypeError, ValueError):
+            if report is not None:
+                handlers = [Handler(**each) for each in report["handlers"]]
+                busy = report["busy"] and (int(report["busy"][0]), report["busy"][1])
+                return Where(busy, handlers)
+        return None
 
     def count(self) -> int:
         """How many reports there are: where the next test's begin."""
@@ -213,6 +295,16 @@ class AppServer:
             Crash(*(report[field] for field in Crash._fields))
             for report in reports
             if report["event"] == "crash"
+        ]
+
+    def stood_still(self, since: int = 0) -> list[StoodStill]:
+        """When the app held its event loop, from report `since` on."""
+        with self._news:
+            reports = self.reports[since:]
+        return [
+            StoodStill(report["seconds"], report["line"], report["source"])
+            for report in reports
+            if report["event"] == "stood"
         ]
 
     # Its life
@@ -244,6 +336,8 @@ class AppServer:
         kind, line = report["kind"], report["line"]
         message = in_a_line(report["message"])
         at = f" on line {line}" if line else ""
+        if kind == "ModuleNotFoundError" and (sentence := not_installed(message)):
+            return sentence
         if kind == "SyntaxError":
             return f"{self.label} has a syntax error{at}: {message}."
         if kind == "SystemExit" and message != "None" and not message.isdecimal():
@@ -268,6 +362,11 @@ class AppServer:
             )
         self._threads[1].join(timeout=1)
         said = [line.strip() for line in self.output if line.strip()]
+        last = said[-1] if said else ""
+        if last.startswith("ModuleNotFoundError") and (told := not_installed(last)):
+            return told
+        if any("while attempting to bind on address" in line for line in said):
+            return f"{SET_UP} no port of 127.0.0.1 can be had: {in_a_line(said[-1])}"
         return (
             f"{self.label} ended the program before it served (exit status {status})"
             + (f"; the last it said: {in_a_line(said[-1])}" if said else ".")
