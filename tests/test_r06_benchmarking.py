@@ -478,7 +478,7 @@ def test_who_is_let_go_and_why_is_in_the_log(client: LiveClient, step: str) -> N
 
 
 @pytest.mark.live
-@pytest.mark.settings(SEND_TIMEOUT=2)
+@pytest.mark.settings(SEND_TIMEOUT=1)
 @pytest.mark.parametrize(
     "step", [pytest.param(step, marks=pytest.mark.module(step)) for step in STEPS[:3]]
 )
