@@ -24,8 +24,6 @@ from starlette.websockets import WebSocketDisconnect
 from websockets.frames import Opcode
 from websockets.sync.client import ClientConnection, connect
 
-from recipes.r08_scale_out.frames import Draft, Entry
-from recipes.r08_scale_out.history import History
 from recipes.workbench.judging import (
     Client,
     LiveClient,
@@ -410,7 +408,9 @@ def test_any_other_text_is_an_ordinary_one(client: Client) -> None:
 # What no client shows
 
 
-def entry(count: int, id: str | None = None) -> Entry:
+def entry(count: int, id: str | None = None) -> Any:
+    from recipes.r08_scale_out.frames import Draft, Entry
+
     return Entry(id or f"{count}-0", count, Draft("ada", f"{count}", "A"))
 
 
@@ -427,6 +427,8 @@ def entry(count: int, id: str | None = None) -> Entry:
 def test_a_history_knows_what_it_did_not_hear(
     counts: list[int], holes: list[int]
 ) -> None:
+    from recipes.r08_scale_out.history import History
+
     history = History(limit=10)
     for n, count in enumerate(counts):
         history.append(entry(count, f"{n}-1"))
@@ -438,6 +440,8 @@ def test_a_history_knows_what_it_did_not_hear(
 
 
 def test_a_history_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    from recipes.r08_scale_out.history import History
+
     monkeypatch.setattr("recipes.r08_scale_out.history.MOST_ENTRIES", 20)
     history = History(limit=5)
     for count in range(1, 101):
@@ -809,6 +813,25 @@ def test_what_others_write_into_the_log_is_passed_over(
         redis.command("XADD", "{chat}:log", "*", "what", "is this")
         redis.command("XADD", "{chat}:log", "*", "count", "x", "sender", "eve")
         says(ada, "hi", [], "ada")
+        redis.command("XADD", "{chat}:log", "*", "what", "is this")
+        redis.command("CLIENT", "KILL", "TYPE", "normal")
+        assert ada.receive_json() == INTERRUPTED
+        # Nothing comes a second time.
+        assert until(ada, BACK, COMES_BACK) == []
+        says(ada, "on", [], "ada")
+
+
+def test_a_long_log_of_long_texts(own: Own, worker: Worker) -> None:
+    redis = own()
+    here = worker(redis.url)
+    with here.websocket_connect(room("ada", client="A")) as ada:
+        for n in range(1_000):
+            ada.send_text(f"{n} " + "x" * 60_000)
+        came = [ada.receive_json() for _ in range(1_000)]
+    there = worker(redis.url)
+    with there.websocket_connect(room("bob", since=came[99]["id"])) as bob:
+        for message in came[100:]:
+            assert bob.receive_json()["id"] == message["id"]
 
 
 # From outside: uvicorn as it is run

@@ -35,7 +35,10 @@ return {id, 0}
 BLOCK = 0.5
 ANSWER = 1.0
 LONGEST_PAUSE = 1.0  # between two attempts
+PART = 100  # entries of one answer
 TOKEN_SECONDS = 60  # for which a draft of ours is looked for, if it is added again
+
+Found = tuple[str, dict[str, str]]
 
 
 class RedisBroker(Broker):
@@ -98,7 +101,7 @@ class RedisBroker(Broker):
             try:
                 id, again = await self._writer.eval(ADD, len(keys), *keys, *values)
                 return Added(id, bool(again))
-            except exceptions.RedisError as error:
+            except (exceptions.RedisError, OSError) as error:
                 self._interrupt(error)
 
     def owe(self, *drafts: Draft) -> None:
@@ -134,14 +137,12 @@ class RedisBroker(Broker):
         """Find out where the log goes on, and catch up."""
         # Reading is not enough: Redis may be full, or a copy that takes no writes.
         await self._writer.set(PROBE, "", px=1)
-        last = self.history.last
-        if last is None:
+        if self.history.last is None:
             # One more than is kept: who saw that one has missed nothing.
-            for entry in await self._newest(self.history.limit + 1):
-                self._position = entry.id
-                self.history.append(entry)
+            for id, fields in await self._newest(self.history.limit + 1):
+                self._take(id, fields)
         else:
-            await self._find_again(last)
+            await self._find_again()
         while await self._read(block=None):
             pass
         self._works.set()
@@ -152,32 +153,43 @@ class RedisBroker(Broker):
             logger.info("Delivery is back")
             self.history.wake()
 
-    async def _find_again(self, last: Entry) -> None:
-        """After a break: the log goes on behind `last`, if it is still that log."""
+    async def _find_again(self) -> None:
+        """After a break: the log goes on where we were, if it is still that log."""
         newest = await self._newest(1)
-        if newest and order(newest[0].id) >= order(last.id):
+        if newest and order(newest[0][0]) >= order(self._position):
             return
         # Redis forgot everything, or what came last.
         self.history.forget()
-        if newest and self.history.number(newest[0].id) is not None:
-            self._position, self.history.last = newest[0].id, newest[0]
-        else:
-            self._position = "0-0"
+        self._position = "0-0"
+        if newest and self.history.number(newest[0][0]) is not None:
+            self._position, self.history.last = newest[0][0], parsed(*newest[0])
 
-    async def _newest(self, count: int) -> list[Entry]:
-        """The newest entries, oldest first."""
-        found: Any = await self._reader.xrevrange(LOG, count=count)
-        return [entry for each in reversed(found) if (entry := parsed(*each))]
+    async def _newest(self, count: int) -> list[Found]:
+        """The newest entries, oldest first; in parts, each of which comes in time."""
+        found: list[Found] = []
+        end = "+"
+        while len(found) < count:
+            part: Any = await self._reader.xrevrange(
+                LOG, max=end, count=min(PART, count - len(found))
+            )
+            if not part:
+                break
+            found += part
+            end = f"({part[-1][0]}"
+        return found[::-1]
 
     async def _read(self, block: int | None) -> bool:
         """Take in what comes next; whether there was anything."""
-        found: Any = await self._reader.xread({LOG: self._position}, 500, block)
+        found: Any = await self._reader.xread({LOG: self._position}, PART, block)
         for _, entries in found:
             for id, fields in entries:
-                self._position = id
-                if entry := parsed(id, fields):
-                    self.history.append(entry)
+                self._take(id, fields)
         return bool(found)
+
+    def _take(self, id: str, fields: dict[str, str]) -> None:
+        self._position = id
+        if entry := parsed(id, fields):
+            self.history.append(entry)
 
     def _interrupt(self, error: Exception) -> None:
         """Delivery does not work: tell everybody once, and log each reason once."""
@@ -204,7 +216,7 @@ def connection(url: str) -> Redis:
     )
 
 
-def parsed(id: str, fields: dict[str, Any]) -> Entry | None:
+def parsed(id: str, fields: dict[str, str]) -> Entry | None:
     """An entry of the stream; None if somebody else wrote it."""
     try:
         sender, message = fields["sender"], fields["message"]
