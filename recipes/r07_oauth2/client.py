@@ -27,7 +27,7 @@ async def knock(address: str, who: str, token: str | None = None) -> None:
         print("   stays as long as it likes")
 
 
-async def main(address: str = "127.0.0.1:8000") -> None:
+async def main(address: str) -> None:
     await knock(address, "A stranger")
     await knock(address, "A stranger with a token made by hand", "tokenizedjohndoe")
     async with httpx.AsyncClient(trust_env=False) as client:
@@ -38,7 +38,8 @@ async def main(address: str = "127.0.0.1:8000") -> None:
 
 
 if __name__ == "__main__":
+    address = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:8000"
     try:
-        asyncio.run(main(*sys.argv[1:2]))
+        asyncio.run(main(address))
     except (OSError, httpx.HTTPError, WebSocketException) as error:
         sys.exit(f"No conversation: {error}. Is this recipe's server running?")
