@@ -66,6 +66,11 @@ def starter(recipe: str) -> Path:
     return STARTERS / recipe / "exercise.py"
 
 
+def catch(recipe: str) -> Path:
+    """The test that a learner writes, for a recipe that has such an exercise."""
+    return RECIPES / recipe / "test_exercise.py"
+
+
 def tests(recipe: str) -> Path:
     """The recipe's test suite."""
     return TESTS / f"test_{recipe}.py"

@@ -15,7 +15,7 @@ from rich.syntax import Syntax
 from watchfiles import watch as changes
 
 from recipes.workbench import catalog
-from recipes.workbench.exercises import practice
+from recipes.workbench.exercises import catch, practice
 from recipes.workbench.exercises.judge import Begun, Judging, Verdict
 
 app = typer.Typer(
@@ -181,8 +181,25 @@ def chosen(recipe: str | None) -> str:
 @app.command()
 def check(recipe: Recipe = None) -> None:
     """Judge your exercise and say the next step. Exit status 1: not all passed."""
-    verdicts = judged(chosen(recipe))
-    raise typer.Exit(0 if practice.passed(verdicts) else 1)
+    name = chosen(recipe)
+    verdicts = judged(name)
+    caught = show_catch(name)
+    raise typer.Exit(0 if practice.passed(verdicts) and caught else 1)
+
+
+def show_catch(recipe: str) -> bool:
+    """Judge the learner's own test, once it is begun; False if it does not catch."""
+    if not catch.begun(recipe):
+        return True
+    with console.status("Running your test…"):
+        caught = catch.judge_catch(recipe, catalog.catch(recipe))
+    assert caught is not None
+    mark = "[green]passed[/]" if caught.passed else "[red]failed[/]"
+    console.print(f"\n  {mark}  {escape(caught.catch.title)}")
+    if not caught.passed:
+        console.print(f"\n{escape(caught.failure)}")
+        console.print(f"Hint: {escape(caught.catch.hint)}")
+    return caught.passed
 
 
 @app.command()

@@ -11,6 +11,11 @@
     seen = "refused with HTTP 403"  a regular expression, searched in the told failure
     say = "One plain sentence that mends the mistake."
 
+    [catch]                         at most one: what test_exercise.py is to catch
+    broken = "demo_lost_zero"       the module with the broken app
+    title = "Your test catches the zero that comes back as null"
+    hint = "What a test must ask, to see it."
+
 The tasks stand in the order of their tests. To read them imports neither the tests nor
 the recipe, either of which may be broken.
 """
@@ -44,12 +49,25 @@ class Symptom(BaseModel):
     say: str = Field(min_length=1)
 
 
+class Catch(BaseModel):
+    """The exercise of the other kind: a test that fails on a broken app.
+
+    `broken` is the module of the recipe that holds that app, in the place of `main`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    broken: str = Field(pattern=r"^demo_\w+$")
+    title: str = Field(min_length=1)
+    hint: str = Field(min_length=1)
+
+
 class Tasks(BaseModel):
     """The whole file."""
 
     model_config = ConfigDict(extra="forbid")
     task: list[Task] = Field(min_length=1)
     symptom: list[Symptom] = []
+    catch: Catch | None = None
 
     @model_validator(mode="after")
     def _names_are_known_and_single(self) -> Self:

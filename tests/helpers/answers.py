@@ -25,6 +25,17 @@ with the reason why no client can see it:
     [[survivor]]
     mutant = "converse: `logger."  # how its name begins
     reason = "A log line: no client sees it."
+
+Where learners write a test, too, tests that do not catch the bug, as edits to the
+reference's `test_exercise.py`:
+
+    [[wrong_test]]
+    name = "a_value_that_works"
+    mistake = "A number that is not zero comes back from the broken app as well."
+    told = "Passed on demo_lost_zero, too"
+    [[wrong_test.edit]]
+    old = "…"
+    new = "…"
 """
 
 import tomllib
@@ -77,12 +88,24 @@ class Survivor(BaseModel):
     reason: str = Field(min_length=1)
 
 
+class WrongTest(BaseModel):
+    """A test that does not catch the bug, as edits to the reference's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(pattern=r"^\w+$")
+    mistake: str = Field(min_length=1)
+    told: str = Field(min_length=1)
+    edit: list[Edit] = Field(min_length=1)
+
+
 class WrongAnswers(BaseModel):
     """The file of a recipe."""
 
     model_config = ConfigDict(extra="forbid")
 
     clause: list[Clause] = []
+    wrong_test: list[WrongTest] = []
     wrong: list[Wrong] = []
     survivor: list[Survivor] = []
 
@@ -120,7 +143,12 @@ def code_of(recipe: str, wrong: Wrong) -> str:
     return edited(recipe, wrong, reference)
 
 
-def edited(recipe: str, wrong: Wrong, reference: str) -> str:
+def wrong_tests(recipe: str) -> list[WrongTest]:
+    """The recipe's tests that do not catch its bug. Raises what `read` does."""
+    return read(recipe).wrong_test
+
+
+def edited(recipe: str, wrong: Wrong | WrongTest, reference: str) -> str:
     """The reference with the edits of a wrong answer made.
 
     Each edit is looked for in the reference itself, not in what the others made of it.
