@@ -36,5 +36,6 @@ def test_answers_json() -> None:
 
 
 def test_answers_values_that_are_false() -> None:
-    for value in (0, "", False, [], {}):
+    edges: list[Any] = [0, "", False, [], {}]
+    for value in edges:
         assert answer_to(value) == {"received": value}
