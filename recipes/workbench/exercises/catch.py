@@ -122,6 +122,7 @@ class Running:
         except subprocess.TimeoutExpired:
             with contextlib.suppress(psutil.Error):
                 kill_tree(psutil.Process(self._process.pid))
+            self._process.wait(CATCH_TIMEOUT)
             trouble = (
                 f"The tests took more than {CATCH_TIMEOUT:.0f} s. TestClient waits for "
                 "ever for a message that does not come."
