@@ -98,15 +98,17 @@ async def listen(websocket: WebSocket, said: Said) -> None:
 
 
 async def converse(follower: Follower, username: str, said: Said) -> None:
+    confirmed = 0.0  # when the last was: until then the next had to wait its turn
     while not isinstance(item := await said.get(), Exception):
-        text, since = item
+        text, came = item
         draft = read(text, username, follower.client)
         try:
-            added = await follower.broker.add(draft, since)
+            added = await follower.broker.add(draft, max(came, confirmed))
         except NotDelivered:
             logger.warning("Not delivered: %s says: %s", username, printable(text))
             await follower.send(not_delivered(draft))
             continue
+        confirmed = asyncio.get_running_loop().time()
         if not added.again:
             logger.info("%s says: %s", username, printable(draft.message))
         elif not follower.gets(added.id):
