@@ -39,7 +39,7 @@ class Talk:
 
     async def watch(self) -> None:
         left = IDLE_TIMEOUT
-        while left > 0:  # noqa: ASYNC110
+        while left > 0:
             await asyncio.sleep(left)
             left = self.heard + IDLE_TIMEOUT - time.monotonic()
         await self.websocket.close(1001, "Idle timeout")
