@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.types import Message, Scope
 from websockets.frames import Opcode
 
-from recipes.workbench.judging import Client, LiveClient, masked
+from recipes.workbench.judging import Client, LiveClient, Session, masked
 
 BY_CLIENT = ("WARNING", "Connection closed by the client")
 BY_SERVER = ("WARNING", "Connection closed by the server")
@@ -307,7 +307,7 @@ def connected(client: Client) -> int:
 def test_count_after_client_close(client: Client) -> None:
     before = connected(client)
     with client.websocket_connect("/ws") as first:
-        first.receive_text()
+        assert first.receive_text() == "Welcome to the chat room!"
         with client.websocket_connect("/ws") as second:
             second.receive_text()
             assert connected(client) == before + 2
@@ -330,7 +330,7 @@ def test_count_after_server_close(client: Client) -> None:
             "reason": "",
         }
     assert connected(client) == before
-    assert client.log[-1] == ("WARNING", "Disconnecting...")
+    assert ("WARNING", "Disconnecting...") in client.log
 
 
 @pytest.mark.live
@@ -350,26 +350,50 @@ def test_count_after_error(client: Client) -> None:
         assert connected(client) == before + 1
         websocket.send_text("boom")
         assert websocket.receive()["code"] == 1006
-    assert client.crashes.pop().kind == "RuntimeError"
     assert connected(client) == before
+    # What a handler raises must reach the server, which logs it.
+    assert [crash.kind for crash in client.crashes] == ["RuntimeError"]
+    client.crashes.clear()
 
 
-@pytest.mark.settings(IDLE_TIMEOUT=0.4)
+IDLE_TIMEOUT = 0.4
+
+
+def seconds_until_idle(websocket: Session) -> float:
+    """How long a client may be silent from now on."""
+    silent_since = time.monotonic()
+    assert websocket.receive() == {
+        "type": "websocket.close",
+        "code": 1001,
+        "reason": "Idle timeout",
+    }
+    return time.monotonic() - silent_since
+
+
+@pytest.mark.settings(IDLE_TIMEOUT=IDLE_TIMEOUT)
 def test_idle_client_is_closed(client: Client) -> None:
     before = connected(client)
-    with client.websocket_connect("/ws") as websocket:
-        websocket.receive_text()
-        silent_since = time.monotonic()
-        busy_until = silent_since + 1.5 * 0.4
-        while silent_since < busy_until:
-            silent_since = time.monotonic()
-            websocket.send_text("still here")
-            assert websocket.receive_text() == "Message received!"
+    with (
+        client.websocket_connect("/ws") as busy,
+        client.websocket_connect("/ws") as silent,
+    ):
+        busy.receive_text()
+        silent.receive_text()
+        end = time.monotonic() + 1.5 * IDLE_TIMEOUT
+        while time.monotonic() < end:
+            busy.send_text("still here")
+            assert busy.receive_text() == "Message received!"
+        seconds_until_idle(silent)
+        busy.send_text("still here")
+        assert busy.receive_text() == "Message received!"
         assert connected(client) == before + 1
-        assert websocket.receive() == {
-            "type": "websocket.close",
-            "code": 1001,
-            "reason": "Idle timeout",
-        }
-        assert time.monotonic() - silent_since > 0.3
+        assert seconds_until_idle(busy) > 0.75 * IDLE_TIMEOUT
     assert connected(client) == before
+
+    def in_time() -> bool:
+        with client.websocket_connect("/ws") as silent:
+            silent.receive_text()
+            return seconds_until_idle(silent) < 1.75 * IDLE_TIMEOUT
+
+    # On a machine that is busy, too, one of three is closed in time.
+    assert any(in_time() for _ in range(3)), "Closed long after IDLE_TIMEOUT"

@@ -303,7 +303,7 @@ def test_refuses_strangers(client: LiveClient) -> None:
 
 def test_says(client: Client) -> None:
     with client.websocket_connect("/ws", headers=dict(KNOWN)) as websocket:
-        for text in ("hi", "x" * 280, "名前", '"quoted"\n'):
+        for text in ("h", "x" * 280, "名" * 280, " padded ", '"quoted"\n'):
             websocket.send_json({"type": "say", "text": text})
             assert websocket.receive_json() == {"type": "said", "text": text}
 
@@ -321,12 +321,19 @@ def test_answers_mistakes(client: Client) -> None:
 
 
 def test_third_mistake_in_a_row(client: Client) -> None:
-    with client.websocket_connect("/ws", headers=dict(KNOWN)) as websocket:
-        for text in ("no", "no", '{"type": "say", "text": "hi"}', "no", "no"):
-            websocket.send_text(text)
-            websocket.receive_json()
-        websocket.send_text("no")
-        assert websocket.receive() == closed(1008, "Too many invalid messages")
+    with (
+        client.websocket_connect("/ws", headers=dict(KNOWN)) as first,
+        client.websocket_connect("/ws", headers=dict(KNOWN)) as second,
+    ):
+        for text in ("no", "[]", '{"type": "say", "text": "hi"}', "no", "{}"):
+            first.send_text(text)
+            first.receive_json()
+        for text in ("no", '{"type": "say"}'):
+            second.send_text(text)
+            second.receive_json()
+        for websocket in (first, second):
+            websocket.send_text("no")
+            assert websocket.receive() == closed(1008, "Too many invalid messages")
 
 
 def test_binary_frame_is_refused(client: Client) -> None:
