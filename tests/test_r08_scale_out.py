@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import httpx2
@@ -36,6 +36,9 @@ from recipes.workbench.judging import (
 )
 from recipes.workbench.judging.redis_server import Missing, RedisServer, mortal, shared
 from recipes.workbench.servers.server import AppServer
+
+if TYPE_CHECKING:
+    pass
 
 ID = re.compile(r"[0-9]+-[0-9]+")
 MISSED = system("You missed messages that are no longer kept")
