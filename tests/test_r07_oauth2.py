@@ -437,7 +437,7 @@ def test_many_guesses_leave_room_for_others(client: LiveClient) -> None:
         took = time.monotonic() - began
         assert {each.result().status_code for each in guesses} == {400}
     assert highest - before < 150 * 2**20
-    assert took < 5
+    assert took < 15  # some 1 s where nothing else runs
 
 
 @pytest.mark.parametrize("module", ["main", "exercise"])
