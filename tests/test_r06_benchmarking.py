@@ -328,6 +328,31 @@ def test_a_burst_starves_nobody_in_the_reference() -> None:
         server.kill()
 
 
+@pytest.mark.skipif(not catalog.SOLUTIONS.is_dir(), reason="for where solutions/ is")
+def test_who_reads_survives_that_many_leave_at_once_in_the_reference() -> None:
+    """More than `limit` notices in one moment do not fill a reader's outbox."""
+    name = "recipes.r06_benchmarking.exercise"
+    settings = {"OUTBOX_LIMIT": 10}
+    server = AppServer(name, catalog.solution("r06_benchmarking"), settings)
+    try:
+        with (
+            LiveClient(server) as client,
+            client.websocket_connect("/chatroom/ada") as ada,
+        ):
+            crowd = [client.raw(f"/chatroom/{n}") for n in range(60)]
+            for each in crowd:
+                each.__enter__()
+            for each in crowd:
+                each.socket.close()
+            told = [ada.receive_json()["message"] for _ in range(120)]
+            left = {f"{n} left the chat" for n in range(60)}
+            assert {message for message in told if "left" in message} == left
+            ada.send_text("Still here")
+            assert ada.receive_json() == said("You", "Still here")
+    finally:
+        server.kill()
+
+
 # Bounds in bytes
 
 

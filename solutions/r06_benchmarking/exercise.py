@@ -84,9 +84,20 @@ class Outbox:
 
 # Given: recipe 5's chat, which puts into outboxes and never waits for a client.
 room: dict[WebSocket, Outbox] = {}
+turn = asyncio.Lock()
 
 
-def broadcast(sender: str, message: str, exclude: WebSocket | None = None) -> None:
+async def broadcast(
+    sender: str, message: str, exclude: WebSocket | None = None
+) -> None:
+    # One at a time, and the writers have their turn before the next: else a hundred who
+    # speak or leave in one moment would fill the outbox of a client that reads.
+    async with turn:
+        put_into_all(sender, message, exclude)
+        await asyncio.sleep(0)
+
+
+def put_into_all(sender: str, message: str, exclude: WebSocket | None = None) -> None:
     text = json.dumps({"sender": sender, "message": message}, ensure_ascii=False)
     for websocket, outbox in room.items():
         if websocket is not exclude:
@@ -97,28 +108,27 @@ def broadcast(sender: str, message: str, exclude: WebSocket | None = None) -> No
 async def chatroom(websocket: WebSocket, username: Username) -> None:
     await websocket.accept()
     outbox = room[websocket] = Outbox(websocket, OUTBOX_LIMIT)
-    announce(f"{username} joined the chat", websocket)
     talking = asyncio.create_task(converse(websocket, username))
     writing = asyncio.create_task(outbox.run())
     try:
+        await announce(f"{username} joined the chat", websocket)
         # Whichever ends first ends the other.
         await asyncio.wait({talking, writing}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         del room[websocket]
-        announce(f"{username} left the chat")
         talking.cancel()
         writing.cancel()
+        await announce(f"{username} left the chat")
     for task in (writing, talking):
-        if task.done():
+        if task.done() and not task.cancelled():
             await part(websocket, task.exception())
 
 
 async def converse(websocket: WebSocket, username: str) -> None:
     while True:
-        # It gives all others, the writers too, their turn between two texts.
         text = await receive_text(websocket)
         logger.info("%s says: %s", username, printable(text))
-        broadcast(username, text, websocket)
+        await broadcast(username, text, websocket)
         mine = {"sender": "You", "message": text}
         room[websocket].put(json.dumps(mine, ensure_ascii=False))
 
@@ -138,9 +148,9 @@ async def part(websocket: WebSocket, reason: BaseException | None) -> None:
 async def news(count: Annotated[int, Query(ge=1, le=1_000)]) -> None:
     """So many messages at once, without a turn for anybody: `limit` of them fit."""
     for number in range(count):
-        broadcast("system", f"news {number}")
+        put_into_all("system", f"news {number}")
 
 
-def announce(event: str, exclude: WebSocket | None = None) -> None:
+async def announce(event: str, exclude: WebSocket | None = None) -> None:
     logger.info("%s", event)
-    broadcast("system", event, exclude)
+    await broadcast("system", event, exclude)

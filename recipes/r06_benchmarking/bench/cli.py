@@ -38,7 +38,9 @@ def parse_options(given: list[str]) -> dict[str, Any]:
 def main(
     app: Annotated[
         list[str] | None,
-        typer.Option(help="module:app, a step of this recipe, websockets or node"),
+        typer.Option(
+            help="module:app, a step, websockets, node or write"
+        ),
     ] = None,
     url: Annotated[str, typer.Option(help="a server that runs: ws://…/chatroom")] = "",
     clients: Annotated[int, typer.Option(min=1)] = 200,

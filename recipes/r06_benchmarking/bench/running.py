@@ -38,7 +38,7 @@ def command_of(app: str, nonce: str, options: dict[str, Any]) -> list[str]:
     chosen = json.dumps(options)
     if app == "node":
         return [find_node(), str(NODE_SERVER), nonce, chosen]
-    if app != "websockets" and ":" not in app:
+    if app not in {"websockets", "write"} and ":" not in app:
         app = f"{HERE}.{app}:app"
     return [sys.executable, "-m", f"{HERE}.bench.serve", app, nonce, chosen]
 

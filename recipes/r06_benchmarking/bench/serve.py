@@ -26,9 +26,11 @@ class Server(uvicorn.Server):
             print(self.servers[0].sockets[0].getsockname()[1], flush=True)
 
 
-async def serve_yardstick(nonce: str, options: dict[str, Any]) -> None:
-    compress = options.get("ws_per_message_deflate", True)
-    server = await yardstick.start(nonce, "deflate" if compress else None)
+async def serve_yardstick(app: str, nonce: str, options: dict[str, Any]) -> None:
+    floor = app == "write"
+    # A frame that is made once is not compressed for each connection.
+    compress = options.get("ws_per_message_deflate", True) and not floor
+    server = await yardstick.start(nonce, "deflate" if compress else None, floor)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.Event().wait()
 
@@ -42,9 +44,9 @@ def end_with_parent() -> None:
 def main(app: str, nonce: str, options: str) -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
     chosen = json.loads(options)
-    if app == "websockets":
+    if app in {"websockets", "write"}:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(serve_yardstick(nonce, chosen))
+            runner.run(serve_yardstick(app, nonce, chosen))
     config = uvicorn.Config(
         app, "127.0.0.1", 0, headers=[("X-Benchmark", nonce)], **chosen
     )

@@ -1,15 +1,29 @@
-"""The same room on `websockets`' own server and its `broadcast()`, to compare with."""
+"""The same room on `websockets`' own server, to compare with.
+
+`websockets` sends with the library's `broadcast()`. `write` is the floor: the frame is
+made once, and nothing is done for a delivery but the write. Nobody is asked whether
+they can take it, so it is no way to send.
+"""
 
 import json
 import os
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote
 
 from websockets.asyncio.server import ServerConnection, broadcast, serve
+from websockets.frames import Frame, Opcode
 
 
-async def start(nonce: str, compression: str | None) -> Any:
+def write(room: Iterable[ServerConnection], text: str) -> None:
+    frame = Frame(Opcode.TEXT, text.encode()).serialize(mask=False)
+    for each in room:
+        each.transport.write(frame)
+
+
+async def start(nonce: str, compression: str | None, floor: bool = False) -> Any:
     """Serve at a port that the system picks."""
+    send = write if floor else broadcast
     room: set[ServerConnection] = set()
 
     quiet = bool(os.environ.get("BENCHMARK_QUIET"))
@@ -18,7 +32,7 @@ async def start(nonce: str, compression: str | None) -> Any:
         if quiet and sender == "system":
             return
         text = json.dumps({"sender": sender, "message": message}, ensure_ascii=False)
-        broadcast(room - {exclude}, text)
+        send(room - {exclude}, text)
 
     async def chatroom(websocket: ServerConnection) -> None:
         assert websocket.request is not None
