@@ -29,6 +29,9 @@ SLOW_MOTION = float(os.environ.get("SLOW_MOTION") or 0)
 # Not for the session: while Playwright runs, no other event loop can in this thread.
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
+    pytest.importorskip(
+        "playwright", reason="pages are tested with tests/requirements.txt installed"
+    )
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         pytest.skip("pages are tested where Chromium is installed")
