@@ -591,11 +591,46 @@ def test_compare(tmp_path: Path) -> None:
         assert result["lost"] == result["doubled"] == result["out_of_order"] == 0
         assert result["closes"] == {"1000": 12}
         assert result["latency"]["p50"] <= result["latency"]["max"]
+        assert result["cpu_us"] > result["cpu_us_spread"] >= 0
+        assert 0 < result["turn"] < 10_000
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
 def test_compare_in_batches_and_paced() -> None:
     done = compare("--app=main", "--batch", "--rate=50", "--repeat=1")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_compare_loses_nothing_in_a_long_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCHMARK_PATIENCE", "0.2")
+    done = compare("--app=main", "--rate=2", "--repeat=1", "--burst=0")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_compare_lets_each_server_begin_once() -> None:
+    from recipes.r06_benchmarking.bench.cli import in_turns
+
+    assert "".join(in_turns(["a", "b", "c"], 4)) == "abcbcacababc"
+
+
+def test_compare_without_node_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = compare("--app=node", "--repeat=1")
+    assert done.returncode == 2
+    assert "--app node needs Node.js" in done.stdout
+    if sys.platform != "win32":
+        node = tmp_path / "node"
+        node.write_text("#!/bin/sh\nexit 1\n")
+        node.chmod(0o755)
+        done = compare("--app=node", "--repeat=1")
+        assert done.returncode == 2
+        assert "npm install --no-save ws@8" in " ".join(done.stdout.split())
+
+
+def test_compare_measures_the_floor() -> None:
+    done = compare("--app=write", "--repeat=1")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -1,6 +1,7 @@
 """The command line of `compare`."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,12 +36,20 @@ def parse_options(given: list[str]) -> dict[str, Any]:
     return options
 
 
+def in_turns(labels: list[str], repeat: int) -> Iterator[str]:
+    """The servers in the order in which they are measured.
+
+    Another begins in each round: whoever is first finds another machine than the next.
+    """
+    for number in range(repeat):
+        first = number % len(labels)
+        yield from labels[first:] + labels[:first]
+
+
 def main(
     app: Annotated[
         list[str] | None,
-        typer.Option(
-            help="module:app, a step, websockets, node or write"
-        ),
+        typer.Option(help="module:app, a step, websockets, node or write"),
     ] = None,
     url: Annotated[str, typer.Option(help="a server that runs: ws://…/chatroom")] = "",
     clients: Annotated[int, typer.Option(min=1)] = 200,
@@ -108,21 +117,18 @@ def main(
     try:
         options = parse_options(option or [])
         with Progress(console=Console(stderr=True), transient=True) as progress:
-            for number in range(repeat):
-                # Another begins in each round: who is first finds another machine.
-                turned = number % len(labels)
-                for label in labels[turned:] + labels[:turned]:
-                    if url:
-                        result = measure(settings, None, progress, label)
-                    else:
-                        # label@name=value: an option of this server alone
-                        name, *own = label.split("@")
-                        chosen = options | parse_options(own)
-                        with serving(name, chosen, quiet) as (where, server):
-                            plan = replace(settings, url=where.url, nonce=where.nonce)
-                            result = measure(plan, server, progress, label)
-                    figures, tallies[label] = result
-                    runs[label].append(figures)
+            for label in in_turns(labels, repeat):
+                if url:
+                    result = measure(settings, None, progress, label)
+                else:
+                    # label@name=value: an option of this server alone
+                    name, *own = label.split("@")
+                    chosen = options | parse_options(own)
+                    with serving(name, chosen, quiet) as (where, server):
+                        plan = replace(settings, url=where.url, nonce=where.nonce)
+                        result = measure(plan, server, progress, label)
+                figures, tallies[label] = result
+                runs[label].append(figures)
         results = {label: middle(each) for label, each in runs.items()}
         report(results)
         if quiet:
