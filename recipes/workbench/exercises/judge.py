@@ -228,6 +228,8 @@ def start_pytest(
     """
     arguments = [str(tests), f"--submission={answers.resolve()}"]
     arguments += [f"--junitxml={report}", "-q", "-p", "no:cacheprovider"]
+    # Tests may lie outside of the workbook.
+    arguments += [f"--rootdir={catalog.ROOT}", f"-c{catalog.ROOT / 'pyproject.toml'}"]
     arguments += ["-p", "recipes.workbench.judging.reporter"]
     # Plugins that happen to be installed cost time and are not needed.
     environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} | dict(variables)
