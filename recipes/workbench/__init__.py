@@ -3,8 +3,9 @@
 Recipes never import it; the tests and `python -m recipes` do. Its rooms, and which
 others each of them imports:
 
-    cli       -> exercises, page               the commands of `python -m recipes`
+    cli       -> exercises, grading, page      the commands of `python -m recipes`
     page      -> consoles, exercises, servers  what a browser shows, and its one socket
+    grading   -> exercises, servers            a class, judged apart from all else
     consoles  -> servers                       clients, and copies of what they said
     exercises -> servers                       your answers, and how far you are
     judging   -> servers                       a plugin of pytest, which judges answers

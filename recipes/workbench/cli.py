@@ -1,6 +1,7 @@
 """The commands of `python -m recipes`: what `practice.py` finds, printed."""
 
 import contextlib
+import os
 import sys
 import webbrowser
 from collections.abc import Iterator
@@ -274,3 +275,45 @@ def reset(recipe: Recipe) -> None:
         console.print(f"Your work is kept in {copy.relative_to(catalog.ROOT)}")
     file = catalog.exercise(recipe)
     console.print(f"{file.relative_to(catalog.ROOT)} is as it was given.")
+
+
+@app.command()
+def grade(
+    class_dir: Annotated[
+        Path, typer.Argument(help="a folder for each name, or a zip file for each")
+    ],
+    out: Annotated[Path, typer.Option(help="where the reports go")],
+    only: Annotated[
+        list[str] | None, typer.Option(help="a recipe; may be given several times")
+    ] = None,
+    isolation: Annotated[str, typer.Option(help="auto, bwrap, user or none")] = "auto",
+    trust: Annotated[
+        bool, typer.Option("--trust", help="run answers even without isolation")
+    ] = False,
+    jobs: Annotated[
+        int, typer.Option("-j", min=1, max=64, help="answers at a time")
+    ] = 2 * (os.cpu_count() or 1),
+    hidden: Annotated[
+        Path | None, typer.Option(help="a folder with tests of your own")
+    ] = None,
+    repeat: Annotated[
+        int, typer.Option(min=1, max=20, help="judge each so many times, and compare")
+    ] = 1,
+    gradescope: Annotated[
+        bool, typer.Option("--gradescope", help="one answer, reported for Gradescope")
+    ] = False,
+) -> None:
+    """Grade a class, each answer kept apart from everything else."""
+    # Imported here: the other commands need not wait for it.
+    from recipes.workbench.grading import command
+    from recipes.workbench.grading.grade import Options
+
+    if isolation not in {"auto", "bwrap", "user", "none"}:
+        raise typer.BadParameter("--isolation is auto, bwrap, user or none.")
+    wanted = {known(name) for name in only or []}
+    recipes = [r for r in catalog.recipes() if not wanted or r in wanted]
+    options = Options(isolation, trust, jobs, hidden, repeat)
+    try:
+        command.run(class_dir, out, recipes, options, gradescope, console)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None

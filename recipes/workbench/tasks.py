@@ -5,6 +5,7 @@
     title = "A client at /ws/{name} is greeted"
     level = "core"                  core, more or stretch; without it core
     hints = ["a nudge", "more", "nearly the answer"]
+    points = 3                      without it 2 if core, else 1
 
     [[symptom]]
     task = "test_greets_by_name"    without it: any task of the recipe
@@ -20,14 +21,21 @@ The tasks stand in the order of their tests. To read them imports neither the te
 the recipe, either of which may be broken.
 """
 
+import os
 import re
 from collections import Counter
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recipes.workbench import catalog
 from recipes.workbench.toml import read_toml
+
+# Tells pytest which file lists the tasks, if it is not the recipe's own.
+TASKS = "WORKBOOK_TASKS"
+# Of a task, where its own are not told.
+POINTS = {"core": 2, "more": 1, "stretch": 1}
 
 
 class Task(BaseModel):
@@ -38,6 +46,12 @@ class Task(BaseModel):
     title: str = Field(min_length=1)
     level: Literal["core", "more", "stretch"] = "core"
     hints: list[str] = Field(min_length=1)
+    points: int | None = Field(default=None, ge=0)
+
+    @property
+    def worth(self) -> int:
+        """The points that passing it gives."""
+        return POINTS[self.level] if self.points is None else self.points
 
 
 class Symptom(BaseModel):
@@ -89,7 +103,8 @@ class Tasks(BaseModel):
 
 def read(recipe: str) -> Tasks:
     """What a recipe's `tasks.toml` says. Raises Refusal: it is not as it should be."""
-    return read_toml(catalog.RECIPES / recipe / "tasks.toml", Tasks)
+    own = catalog.RECIPES / recipe / "tasks.toml"
+    return read_toml(Path(os.environ.get(TASKS) or own), Tasks)
 
 
 def tasks(recipe: str) -> list[Task]:

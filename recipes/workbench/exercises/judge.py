@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -25,7 +25,8 @@ import psutil
 
 from recipes.workbench import catalog
 from recipes.workbench.servers.starting import JUDGING, Process, start
-from recipes.workbench.tasks import Task, tasks
+from recipes.workbench.tasks import TASKS, Task, Tasks, tasks
+from recipes.workbench.toml import read_toml
 
 # Seconds for all the tasks of one exercise.
 JUDGE_TIMEOUT = 180.0
@@ -59,6 +60,13 @@ class Begun(NamedTuple):
 News = Begun | Verdict
 
 
+class Suite(NamedTuple):
+    """Tests of somebody's own for a recipe, and the `tasks.toml` that lists them."""
+
+    tests: Path
+    tasks: Path
+
+
 class Judging:
     """A judging of `answers`/<recipe>/exercise.py, which runs from now on.
 
@@ -69,6 +77,9 @@ class Judging:
     Args:
         recipe: the recipe's folder name.
         answers: a folder with the layout of solutions/.
+        seconds: for all the tasks; without it JUDGE_TIMEOUT.
+        told: variables of the environment for pytest.
+        suite: other tests than the recipe's, which another `tasks.toml` lists.
 
     Raises Refusal: the recipe's `tasks.toml` is not as it should be.
 
@@ -77,19 +88,32 @@ class Judging:
         trouble: why the report is not to be trusted; empty if it is. Set at the end.
     """
 
-    def __init__(self, recipe: str, answers: Path) -> None:
+    def __init__(
+        self,
+        recipe: str,
+        answers: Path,
+        seconds: float | None = None,
+        told: Mapping[str, str] = {},
+        suite: Suite | None = None,
+    ) -> None:
         self.trouble = ""
-        self.tasks = tasks(recipe)
+        self.tasks = read_toml(suite.tasks, Tasks).task if suite else tasks(recipe)
         self._verdicts: list[Verdict] | None = None
         self._news: list[News] = []
         self._lock = threading.Lock()
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         folder = Path(self._folder.name)
         self._report, self._said = folder / "report.xml", folder / "said.txt"
-        self._deadline = time.monotonic() + JUDGE_TIMEOUT
-        told = folder / "told.jsonl"
-        self._process = start_pytest(recipe, answers, self._report, told, self._said)
-        self._told = told.open("rb")
+        self._seconds = JUDGE_TIMEOUT if seconds is None else seconds
+        self._deadline = time.monotonic() + self._seconds
+        news = folder / "told.jsonl"
+        tests = suite.tests if suite else catalog.tests(recipe)
+        if suite:
+            told = {**told, TASKS: str(suite.tasks)}
+        self._process = start_pytest(
+            tests, answers, self._report, news, self._said, told
+        )
+        self._told = news.open("rb")
         # Knows when the process began, and so never takes another for it.
         self._tree = psutil.Process(self._process.pid)
 
@@ -128,11 +152,16 @@ class Judging:
         assert self._verdicts is not None
         return self._verdicts
 
-    def cancel(self) -> None:
+    @property
+    def pid(self) -> int:
+        """The number of pytest's process."""
+        return self._process.pid
+
+    def cancel(self, why: str = CANCELLED) -> None:
         """End it now, with all that it started; it fails every task then."""
         with self._lock:
             if self._verdicts is None:
-                self._end(CANCELLED)
+                self._end(why)
 
     def _end(self, why: str) -> None:
         self.trouble = self.trouble or why
@@ -149,7 +178,7 @@ class Judging:
             if status is not None:
                 self._finish(status)
             elif time.monotonic() > self._deadline:
-                self._end(f"The judging took more than {JUDGE_TIMEOUT:.0f} s.")
+                self._end(f"The judging took more than {self._seconds:.0f} s.")
             return status is not None
 
     def _read_news(self) -> None:
@@ -180,22 +209,30 @@ class Judging:
 
 
 def start_pytest(
-    recipe: str, answers: Path, report: Path, told: Path, said: Path
+    tests: Path,
+    answers: Path,
+    report: Path,
+    told: Path,
+    said: Path,
+    variables: Mapping[str, str] = {},
 ) -> Process:
-    """Have pytest run the recipe's tasks; its output is the news of `reporter.py`.
+    """Have pytest run a recipe's tasks; its output is the news of `reporter.py`.
 
     Args:
-        recipe: the recipe's folder name.
+        tests: the suite, test_<recipe>.py.
         answers: a folder with the layout of solutions/.
         report: where pytest writes its report.
         told: where the news go.
         said: where pytest says why it cannot run.
+        variables: what it is told in its environment.
     """
-    arguments = [str(catalog.tests(recipe)), f"--submission={answers.resolve()}"]
+    arguments = [str(tests), f"--submission={answers.resolve()}"]
     arguments += [f"--junitxml={report}", "-q", "-p", "no:cacheprovider"]
+    # Tests may lie outside of the workbook.
+    arguments += [f"--rootdir={catalog.ROOT}", f"-c{catalog.ROOT / 'pyproject.toml'}"]
     arguments += ["-p", "recipes.workbench.judging.reporter"]
     # Plugins that happen to be installed cost time and are not needed.
-    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} | dict(variables)
     environment.pop("PYTEST_ADDOPTS", None)
     with told.open("ab") as output, said.open("wb") as errors:
         return start(

@@ -44,7 +44,9 @@ class Servers:
         Raises StartError if a setting cannot be had.
         """
         name, file, settings = target
-        server = AppServer(name, file, values_of(settings), wait=False)
+        server = AppServer(
+            name, file, values_of(settings), wait=False, judged=file is not None
+        )
         self.started[target] = server
         return server
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from recipes.workbench.judging.bounded import BoundedTransport
 from recipes.workbench.judging.live_session import LiveSession, Patience, Served
 from recipes.workbench.judging.raw import RawSession
 from recipes.workbench.judging.session import PATIENCE
@@ -18,9 +19,8 @@ class LiveClient(Served):
         super().__init__(
             base_url=address,
             trust_env=False,
-            verify=False,
+            transport=BoundedTransport(address),
             timeout=PATIENCE,
-            follow_redirects=True,
         )
         self.server = server
         self.patience = patience or Patience()

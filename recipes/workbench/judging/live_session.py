@@ -12,6 +12,7 @@ from websockets.frames import Close
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from recipes.workbench.judging.bounded import LARGEST_MESSAGE, BoundedConnection
 from recipes.workbench.judging.session import (
     PATIENCE,
     Client,
@@ -109,7 +110,8 @@ class LiveSession(Session):
                 additional_headers=self.headers,
                 subprotocols=self.subprotocols,
                 proxy=None,
-                max_size=None,
+                max_size=LARGEST_MESSAGE,
+                create_connection=BoundedConnection,
                 max_queue=None,  # it reads on while the test does something else
                 open_timeout=PATIENCE,
                 close_timeout=PATIENCE,

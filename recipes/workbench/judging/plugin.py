@@ -9,6 +9,7 @@ import pytest
 from recipes.workbench import catalog
 from recipes.workbench.judging.targets import is_task, judging, recipe_of, tasks_of
 from recipes.workbench.refusal import Refusal
+from recipes.workbench.servers.launcher import launcher
 from recipes.workbench.servers.starting import APPS, warm
 
 pytest_plugins = [
@@ -51,7 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     # They are imported while the tests are collected.
     stack = contextlib.ExitStack()
-    stack.enter_context(warm(APPS))
+    if launcher() is None:  # no two answers of a class share a process
+        stack.enter_context(warm(APPS))
     config.add_cleanup(stack.close)
 
 

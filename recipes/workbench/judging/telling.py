@@ -13,6 +13,7 @@ from recipes.workbench.judging.session import Client
 from recipes.workbench.judging.targets import judging, recipe_of, task_of, tasks_of
 from recipes.workbench.judging.wording import LONGEST, in_words, stop_of, two_values
 from recipes.workbench.servers.server import SET_UP, StoodStill, in_a_line
+from recipes.workbench.visible import visible
 
 # Errors that follow from a client's leaving, which the judge's own is, too.
 OF_LEAVING = {"WebSocketDisconnect", "WebSocketDisconnected", "ClientDisconnected"}
@@ -73,8 +74,8 @@ def tell(item: pytest.Function, excinfo: pytest.ExceptionInfo[BaseException]) ->
         story += ["", f"Hint: {hint}"]
         if item.config.getoption("mine"):
             story += [f"More: python -m recipes hint {recipe_of(item)} 2"]
-    told = Told("\n".join(story))
-    told.line = " ".join(line.strip() for line in what.splitlines())
+    told = Told(visible("\n".join(story)))
+    told.line = visible(" ".join(line.strip() for line in what.splitlines()))
     return told
 
 

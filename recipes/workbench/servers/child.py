@@ -1,6 +1,7 @@
 """The child's side: serve one app with uvicorn and report what happens.
 
-Run as `python -m recipes.workbench.servers.child MODULE [FILE [PORT]]` by `server.py`.
+Run as `python -m recipes.workbench.servers.child MODULE [FILE [PORT]]` by `server.py`,
+which may hand it a socket that listens already, and limits to set.
 Reports are lines of JSON on the standard output that the child was started with:
 
     {"event": "routes", "routes": [["websocket", "/ws"], ["page", "/chatroom/{name}"]]}
@@ -43,6 +44,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from recipes.workbench import catalog
+from recipes.workbench.servers.limits import set_limits
 from recipes.workbench.servers.looking import (
     Handler,
     Place,
@@ -291,6 +293,9 @@ def obey(server: list[Server]) -> None:
 
 def main(name: str, file: str = "", port: str = "0") -> None:
     """Serve `app` of the module `name`, loaded from `file` if there is one."""
+    set_limits()
+    handed = os.environ.pop("WORKBOOK_LISTENER", "")
+    sockets = [socket.socket(fileno=int(handed))] if handed else None
     report = Reporter()
     server: list[Server] = []
     threading.Thread(target=obey, args=(server,), daemon=True).start()
@@ -316,7 +321,7 @@ def main(name: str, file: str = "", port: str = "0") -> None:
     logging.getLogger().addHandler(watch)
     logging.getLogger("uvicorn").addHandler(watch)
     server.append(Server(config, handlers))
-    server[0].run()
+    server[0].run(sockets)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -27,6 +28,11 @@ LOOK_TIMEOUT = 1.0
 # What is kept of the app's log lines in a test, and of the lines that it prints.
 MOST_LOGGED = 20_000
 MOST_PRINTED = 400
+# What is read of an app that is judged: bytes of a report, reports in all, bytes of
+# its reports and of what it prints.
+LONGEST_REPORT = 100_000
+MOST_REPORTS = 100_000
+MOST_OUTPUT = 64 * 2**20
 
 # What begins a sentence about the machine, and not about the app.
 SET_UP = "Your set-up, not your answer:"
@@ -152,6 +158,8 @@ class AppServer:
         settings: environment variables for the app.
         port: where to serve, on 127.0.0.1; 0 lets the system pick.
         wait: whether to return only when it serves; if not, call `await_start()`.
+        judged: whether the app is one to be judged. It is handed a socket, so that no
+            other port is ever taken for its own, and ended if it says too much.
 
     Raises:
         StartError: the app could not be loaded or was not ready in START_TIMEOUT.
@@ -164,6 +172,7 @@ class AppServer:
         settings: Mapping[str, object] = {},
         port: int = 0,
         wait: bool = True,
+        judged: bool = False,
     ) -> None:
         self.file = file
         self.label = file.name if file else name
@@ -179,7 +188,17 @@ class AppServer:
         environment |= {key: str(value) for key, value in settings.items()}
         module = "recipes.workbench.servers.child"
         arguments = [name, str(file or ""), str(port)]
-        self._process = start(APPS, module, arguments, environment)
+        self._left = MOST_OUTPUT if judged else sys.maxsize
+        self._handed = 0
+        with contextlib.ExitStack() as stack:
+            listener = None
+            if judged and sys.platform != "win32":
+                listener = socket.create_server(("127.0.0.1", 0))
+                stack.enter_context(listener)
+                self._handed = listener.getsockname()[1]
+            self._process = start(
+                APPS, module, arguments, environment, listener=listener
+            )
         self._threads = [
             threading.Thread(target=self._follow_reports, daemon=True),
             threading.Thread(target=self._follow_output, daemon=True),
@@ -194,7 +213,8 @@ class AppServer:
 
     def _follow_reports(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
+        while line := self._process.stdout.readline(LONGEST_REPORT):
+            self._count(line)
             report = understood(line)
             if report is None:
                 continue
@@ -210,12 +230,19 @@ class AppServer:
         assert self._process.stderr is not None
         # In pieces: a line of an app's print may be endless.
         while piece := self._process.stderr.readline(8_000):
+            self._count(piece)
             self.printed(piece.decode(errors="replace"))
+
+    def _count(self, said: bytes) -> None:
+        self._left -= len(said)
+        if self._left < 0 <= self._left + len(said):
+            self._end_group()
 
     def reported(self, report: dict[str, Any]) -> None:
         """Keep a report; called by the thread that reads them, as they come."""
         self._logged += report["event"] == "log"
-        if report["event"] != "log" or self._logged <= MOST_LOGGED:
+        wanted = report["event"] != "log" or self._logged <= MOST_LOGGED
+        if wanted and len(self.reports) < MOST_REPORTS:
             self.reports.append(report)
 
     def printed(self, line: str) -> None:
@@ -321,7 +348,7 @@ class AppServer:
         except BaseException:
             self.kill()
             raise
-        self.port = report["port"]
+        self.port = self._handed or report["port"]
 
     def routes(self) -> list[tuple[str, str]]:
         """What the app serves, as (kind, path): kind is "websocket" or "page"."""
@@ -381,8 +408,10 @@ class AppServer:
     def busy(self) -> bool:
         """Whether it computes, or would if the machine had a moment for it."""
         with contextlib.suppress(psutil.Error):
-            state: str = psutil.Process(self._process.pid).status()
-            return state not in {psutil.STATUS_SLEEPING, psutil.STATUS_IDLE}
+            top = psutil.Process(self._process.pid)
+            # Behind a launcher it is not the process that was started.
+            states = {each.status() for each in [top, *top.children(recursive=True)]}
+            return not states <= {psutil.STATUS_SLEEPING, psutil.STATUS_IDLE}
         return False
 
     def stop(self, timeout: float = STOP_TIMEOUT) -> bool:
@@ -403,16 +432,7 @@ class AppServer:
 
     def kill(self) -> None:
         """End the process and its group, and wait until the last report is read."""
-        if sys.platform == "win32":
-            self._process.kill()
-        else:
-            # The group outlives its leader if the app started processes.
-            try:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            except PermissionError:  # macOS says so of a group of zombies
-                self._process.kill()
+        self._end_group()
         self._process.wait(timeout=STOP_TIMEOUT)
         pipes = [self._process.stdin]
         for thread, pipe in zip(
@@ -426,3 +446,15 @@ class AppServer:
             assert pipe is not None
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
+
+    def _end_group(self) -> None:
+        if sys.platform == "win32":
+            self._process.kill()
+        else:
+            # The group outlives its leader if the app started processes.
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            except PermissionError:  # macOS says so of a group of zombies
+                self._process.kill()

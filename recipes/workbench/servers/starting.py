@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
 from recipes.workbench import catalog
+from recipes.workbench.servers.launcher import Launcher, launcher
 
 # Seconds for the answer of a warm Python, which may have its imports still before it.
 PATIENCE = 10.0
+# Where a process is told the number of the listening socket that it is handed.
+LISTENER = "WORKBOOK_LISTENER"
 
 
 class Kind(NamedTuple):
@@ -75,7 +78,12 @@ class Forked:
     """
 
     def __init__(
-        self, address: str, order: Mapping[str, object], output: int, errors: int
+        self,
+        address: str,
+        order: Mapping[str, object],
+        output: int,
+        errors: int,
+        listener: socket.socket | None = None,
     ) -> None:
         self._status: int | None = None
         self._line = socket.socket(socket.AF_UNIX)
@@ -89,7 +97,8 @@ class Forked:
             ours.enter_context(self._line)
             self._line.connect(address)
             data = json.dumps(order).encode() + b"\n"
-            sent = socket.send_fds(self._line, [data], [reading, out, err])
+            handed = [reading, out, err] + ([listener.fileno()] if listener else [])
+            sent = socket.send_fds(self._line, [data], handed)
             self._line.sendall(data[sent:])
             pid = self._read()
             if pid is None:
@@ -210,6 +219,7 @@ def start(
     environment: Mapping[str, str],
     output: int = subprocess.PIPE,
     errors: int = subprocess.PIPE,
+    listener: socket.socket | None = None,
 ) -> Process:
     """Run `python -m module` in the workbook, with a pipe for its standard input.
 
@@ -218,26 +228,38 @@ def start(
         environment: all that it gets to see of one.
         output: a descriptor for its standard output, or `subprocess.PIPE`.
         errors: the same for its standard error.
+        listener: a socket that it is handed; LISTENER tells it the number. Not on
+            Windows.
     """
-    if address := address_of(kind):
+    # A grader has its own way to start apps, and no two of them share a process.
+    way = launcher() if kind is APPS else None
+    if way is None and (address := address_of(kind)):
+        # Of what a warm Python hands on, it is the first after the standard streams.
+        told = {LISTENER: "3"} if listener else {}
         order = {
             "module": module,
             "arguments": list(arguments),
-            "environment": dict(environment),
+            "environment": {**environment, **told},
         }
         with contextlib.suppress(OSError):
-            return Forked(address, order, output, errors)
+            return Forked(address, order, output, errors, listener)
+    way = way or Launcher([], sys.executable, str(catalog.ROOT), {})
+    told = {LISTENER: str(listener.fileno())} if listener else {}
     # A group of its own, so that Ctrl-C is left to whoever started it.
     new_group = 0
     if sys.platform == "win32":
         new_group = subprocess.CREATE_NEW_PROCESS_GROUP
     return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        cwd=catalog.ROOT,
-        env=environment,
+        [*way.prefix, way.python, "-m", module, *arguments],
+        cwd=way.folder,
+        env={**environment, **way.environment, **told},
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=errors,
         start_new_session=True,
         creationflags=new_group,
+        pass_fds=[listener.fileno()] if listener else [],
+        user=way.user,
+        group=way.user,
+        extra_groups=None if way.user is None else [],
     )

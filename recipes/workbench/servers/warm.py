@@ -2,7 +2,8 @@
 
 Run as `python -m recipes.workbench.servers.warm LISTENER MODULE…` by `starting.py`: it
 imports the modules and serves a Unix socket that listens already. Each connection asks
-for one process, with one line and three descriptors, its standard streams:
+for one process, with one line and three descriptors, its standard streams,
+or a fourth, which gets the number 3:
 
     {"module": "pytest", "arguments": ["-q"], "environment": {…}}
 
@@ -49,7 +50,7 @@ def serve(listener: socket.socket) -> dict[str, Any]:
 def keep(line: socket.socket) -> dict[str, Any]:
     """Start a process, and tell when it has ended; returns in the new process."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    data, streams, _, _ = socket.recv_fds(line, LONGEST_ORDER, 3)
+    data, streams, _, _ = socket.recv_fds(line, LONGEST_ORDER, 4)
     while not data.endswith(b"\n"):
         if not (more := line.recv(LONGEST_ORDER)):
             os._exit(1)
@@ -71,8 +72,9 @@ def keep(line: socket.socket) -> dict[str, Any]:
     os.setpgid(0, 0)
     line.close()
     for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-        os.close(stream)
+        if stream != number:
+            os.dup2(stream, number)
+            os.close(stream)
     return order
 
 

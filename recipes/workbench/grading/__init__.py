@@ -1,0 +1,1 @@
+"""A class graded: answers are taken, judged apart from all else, and reported."""

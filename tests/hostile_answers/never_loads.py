@@ -1,0 +1,3 @@
+# FAILS. Loops while it is loaded.
+while True:
+    pass

@@ -1,0 +1,4 @@
+# FAILS. Prints without end, before it serves.
+while True:
+    print("x" * 60_000)
+# THE REFERENCE
