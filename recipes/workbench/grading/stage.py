@@ -17,7 +17,12 @@ from recipes.workbench import catalog
 # What a server runs, beside the recipes.
 SERVING = [
     *("__init__.py", "catalog.py", "servers/__init__.py"),
-    *("servers/child.py", "servers/limits.py", "servers/looking.py"),
+    *(
+        "servers/child.py",
+        "servers/limits.py",
+        "servers/looking.py",
+        "servers/relay.py",
+    ),
 ]
 # Texts, images, hints, and what a learner has kept.
 LEFT_OUT = ["workbench", "*.md", "*.png", "*.toml", ".*", "__pycache__", "exercise*.py"]

@@ -11,8 +11,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Self
 
+from recipes.workbench.servers.launcher import launcher
+from recipes.workbench.servers.relay import RELAYED
 from recipes.workbench.servers.server import StartError
 
 BOUND = 10.0
@@ -56,6 +59,13 @@ class RedisServer:
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port: int = probe.getsockname()[1]
+        # A graded answer has no network, only a way to what lies in one folder.
+        self._file = ""
+        if (way := launcher()) is not None and hasattr(os, "fork"):
+            folder = Path(way.folder) / RELAYED
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o755)
+            self._file = str(folder / str(self.port))
         self.start()
 
     @property
@@ -66,6 +76,8 @@ class RedisServer:
         """Start, at the same port as before, and wait until it answers."""
         command = [self.program, "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", self._folder.name, "--save", "", *self.options]
+        if self._file:
+            command += ["--unixsocket", self._file, "--unixsocketperm", "777"]
         self._keeper = subprocess.Popen(
             [sys.executable, "-S", "-c", KEEPER, *command],
             stdin=subprocess.PIPE,

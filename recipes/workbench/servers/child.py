@@ -53,6 +53,7 @@ from recipes.workbench.servers.looking import (
     waiting_at,
     watch_loop,
 )
+from recipes.workbench.servers.relay import relay
 
 # A message of the app's log may be of any length; a report of it is not.
 LONGEST = 4_000
@@ -294,6 +295,8 @@ def obey(server: list[Server]) -> None:
 def main(name: str, file: str = "", port: str = "0") -> None:
     """Serve `app` of the module `name`, loaded from `file` if there is one."""
     set_limits()
+    if sys.platform != "win32":
+        relay(catalog.ROOT)
     handed = os.environ.pop("WORKBOOK_LISTENER", "")
     sockets = [socket.socket(fileno=int(handed))] if handed else None
     report = Reporter()

@@ -2,6 +2,9 @@
 
 import json
 import os
+import shutil
+import tempfile
+from pathlib import Path
 from typing import NamedTuple
 
 VARIABLE = "WORKBOOK_LAUNCHER"
@@ -27,6 +30,15 @@ class Launcher(NamedTuple):
     def told(self) -> dict[str, str]:
         """The order as an environment variable, for the process of the tests."""
         return {VARIABLE: json.dumps(self)}
+
+    def within(self, file: Path) -> Path:
+        """The file, or a copy of it that is seen from where servers run."""
+        folder = Path(self.folder)
+        if file.is_relative_to(folder) or not file.is_file():
+            return file
+        copies = Path(tempfile.mkdtemp(prefix="given", dir=folder))
+        copies.chmod(0o755)
+        return Path(shutil.copy(file, copies / file.name))
 
 
 def launcher() -> Launcher | None:

@@ -19,6 +19,7 @@ from typing import IO, Any, NamedTuple
 import psutil
 
 from recipes.workbench.catalog import ROOT
+from recipes.workbench.servers.launcher import launcher
 from recipes.workbench.servers.starting import APPS, start
 
 # Seconds. Importing FastAPI on a busy laptop takes a few of them.
@@ -187,6 +188,8 @@ class AppServer:
         environment |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         environment |= {key: str(value) for key, value in settings.items()}
         module = "recipes.workbench.servers.child"
+        if (way := launcher()) is not None:
+            judged, file = True, file and way.within(file)
         arguments = [name, str(file or ""), str(port)]
         self._left = MOST_OUTPUT if judged else sys.maxsize
         self._handed = 0
