@@ -322,3 +322,44 @@ def test_gradescope_and_hidden_tests(tmp_path: Path) -> None:
     assert [test["status"] for test in told["tests"]] == ["passed", "passed", "failed"]
     assert "test_secret_path" in text
     assert "the secret" not in text
+
+
+# What tests/README.md tells a teacher to use
+
+
+def told_block(first: str) -> str:
+    """The block of the text that begins with a line."""
+    text = (catalog.TESTS / "README.md").read_text(encoding="utf-8")
+    found = [b for b in text.split("```text\n")[1:] if b.startswith(first)]
+    [block] = found
+    return block.partition("```")[0]
+
+
+@needs_bwrap
+@pytest.mark.slow
+def test_run_autograder(tmp_path: Path) -> None:
+    recipe = "r03_disconnects"
+    put(tmp_path, "submission", catalog.solution(recipe).read_bytes(), recipe)
+    (tmp_path / "source").symlink_to(catalog.ROOT)
+    script = told_block("#!/usr/bin/env bash").replace("/autograder", str(tmp_path))
+    # The Python of the tests stands for that of the container.
+    script = script.replace("python3 ", f"'{sys.executable}' ")
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, encoding="utf-8", timeout=100
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads((tmp_path / "results" / "results.json").read_text("utf-8"))
+    assert told["score"] == sum(test["max_score"] for test in told["tests"]) > 0
+
+
+def test_classroom_workflow() -> None:
+    """Its commands are those of the root README, on the Python that it names."""
+    runs = [
+        line.partition("run: ")[2]
+        for line in told_block("name: Exercises").splitlines()
+        if line.strip().startswith("- run: ")
+    ]
+    assert runs == ["pip install -r requirements.txt", "pytest --mine"]
+    assert (catalog.ROOT / "requirements.txt").is_file()
+    pyproject = (catalog.ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert 'target-version = "py311"' in pyproject
