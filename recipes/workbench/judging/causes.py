@@ -87,6 +87,21 @@ def end_of(story: str) -> str | None:
     return None
 
 
+def no_route(story: str, routes: Sequence[tuple[str, str]]) -> str | None:
+    """That the app has no socket on the refused path: surely so, hence told first.
+
+    Args: as those of `cause_of`.
+    """
+    asked = re.findall(r"client: connect (\S+)", story)
+    sockets = [path for kind, path in routes if kind == "websocket"]
+    if "The handshake was refused with HTTP 403." not in story or not asked:
+        return None
+    path = asked[-1].partition("?")[0]
+    if not sockets or any(compile_path(each)[0].match(path) for each in sockets):
+        return None
+    return f"{NO_ROUTE} Your app has {', '.join(sockets)}."
+
+
 def refusal_of(story: str, routes: Sequence[tuple[str, str]]) -> str | None:
     """Why a handshake was refused with 403, which none wanted."""
     refused = re.search(r"#(\d+) server: refused with HTTP 403 \(no body\)", story)
@@ -100,14 +115,9 @@ def refusal_of(story: str, routes: Sequence[tuple[str, str]]) -> str | None:
         )
     if "The handshake was refused with HTTP 403." not in story:
         return None
-    asked = re.findall(r"client: connect (\S+)", story)
-    sockets = [path for kind, path in routes if kind == "websocket"]
-    if asked and sockets:
-        path = asked[-1].partition("?")[0]
-        if any(compile_path(each)[0].match(path) for each in sockets):
-            return (
-                "There is a route on this path, and it refuses before accept(): by "
-                "close(), by WebSocketException, or since a parameter does not fit."
-            )
-        return f"{NO_ROUTE} Your app has {', '.join(sockets)}."
+    if any(kind == "websocket" for kind, _ in routes):
+        return (
+            "There is a route on this path, and it refuses before accept(): by "
+            "close(), by WebSocketException, or since a parameter does not fit."
+        )
     return NO_ROUTE

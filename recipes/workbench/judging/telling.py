@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from recipes.workbench.judging.causes import cause_of
+from recipes.workbench.judging.causes import cause_of, no_route
 from recipes.workbench.judging.fixtures import BROKEN, allowed_for, values_of
 from recipes.workbench.judging.live import LiveClient
 from recipes.workbench.judging.session import Client
@@ -69,8 +69,9 @@ def tell(item: pytest.Function, excinfo: pytest.ExceptionInfo[BaseException]) ->
     if BROKEN not in item.stash and SET_UP not in what:
         text = "\n".join(story)
         look = "Look at that first." if "\nYour app raised" in text else None
-        cause = cause_of(text, live.server.routes() if live else [])
-        hint = tasks.hint_for(task, text) or cause or look or task.hints[0]
+        routes = live.server.routes() if live else []
+        hint = no_route(text, routes) or tasks.hint_for(task, text)
+        hint = hint or cause_of(text, routes) or look or task.hints[0]
         story += ["", f"Hint: {hint}"]
         if item.config.getoption("mine"):
             story += [f"More: python -m recipes hint {recipe_of(item)} 2"]
