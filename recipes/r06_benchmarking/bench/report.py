@@ -65,7 +65,7 @@ def report(results: dict[str, dict[str, Any]]) -> None:
             f"{result['cpu_us'] / (first['cpu_us'] or 1):.3f}",
             f"{result['deliveries_a_second']:,.0f}",
             *(f"{result['latency'][p]:.1f}" for p in ("p50", "p99")),
-            f"{result['turn']:.0f}",
+            f"{result['turn']:.0f}" if result["turn"] else "-",
         )
         checks.add_row(
             label,
