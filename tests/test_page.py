@@ -717,7 +717,10 @@ def test_offers_are_for_sockets_that_there_are(recipe: str) -> None:
         assert mine, f"no app has {offer.path}"
         assert len(mine) >= len(offer.apps or [])
         offered |= mine
-    assert offered == there
+    forgotten = "\n".join(f"{path} of {app}" for app, path in sorted(there - offered))
+    assert not forgotten, (
+        f"recipes/{recipe}/console.toml offers nothing for\n{forgotten}"
+    )
     assert {page.path for page in offers(recipe).page} == with_parameters
 
 

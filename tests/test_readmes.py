@@ -67,7 +67,7 @@ def test_quoted_code_exists(readme: Path) -> None:
     files = [*readme.parent.rglob("*.py"), catalog.tests(readme.parent.name)]
     texts = ["\n" + file.read_text(encoding="utf-8") for file in files]
     quotes = blocks(readme, "python")
-    assert quotes
+    assert quotes, f"{readme}: no `python` block quotes the recipe's code"
     for quote in quotes:
         code = "\n" + "\n".join(quote) + "\n"
         assert any(code in text for text in texts), f"in no file:{code}"

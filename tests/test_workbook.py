@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,18 +25,36 @@ from tests.helpers.answers import (
 from tests.helpers.mutants import mutants, reason_for, surviving
 
 RECIPES = catalog.recipes()
+
+
+def missing(recipe: str) -> list[Path]:
+    """The files that a recipe should have and has not."""
+    names = ("README.md", "main.py", "client.py", "exercise.py")
+    parts = [catalog.RECIPES / recipe / name for name in names]
+    parts += [
+        catalog.RECIPES / recipe / f"{name}.toml" for name in ("tasks", "console")
+    ]
+    parts += [catalog.starter(recipe), catalog.tests(recipe)]
+    if catalog.SOLUTIONS.is_dir():
+        parts += [catalog.solution(recipe), catalog.WRONG_ANSWERS / f"{recipe}.toml"]
+    parts += [catalog.NOTEBOOKS / f"{recipe}.ipynb"]
+    return [part for part in parts if not part.is_file()]
+
+
+# Of a recipe that lacks a file only this is told, once.
+WHOLE = [recipe for recipe in RECIPES if not missing(recipe)]
 WRONG = [
     pytest.param(recipe, wrong, id=f"{recipe}-{wrong.name}")
-    for recipe in RECIPES
+    for recipe in WHOLE
     for wrong in wrong_answers(recipe)
 ]
 RIGHT = [
     pytest.param(recipe, file, id=f"{recipe}-{file.stem}")
-    for recipe in RECIPES
+    for recipe in WHOLE
     for file in right_answers(recipe)
 ]
 # Whose statement is written down clause by clause.
-TAUGHT = [recipe for recipe in RECIPES if clauses(recipe)]
+TAUGHT = [recipe for recipe in WHOLE if clauses(recipe)]
 # A students' edition has none, and no wrong answers.
 with_solutions = pytest.mark.skipif(
     not catalog.SOLUTIONS.is_dir(), reason="this is tested where solutions/ is"
@@ -56,6 +74,18 @@ def failures(recipe: str, file: Path) -> dict[str, str]:
     return {v.task.name: v.failure for v in verdicts if not v.passed}
 
 
+def nothing_of(problems: Iterable[str]) -> None:
+    """Fail with each problem in full, and without the code that found it."""
+    __tracebackhide__ = True
+    if told := "\n\n".join(problems):
+        pytest.fail(told, pytrace=False)
+
+
+def in_tests(recipe: str) -> str:
+    """Where a recipe's wrong answers are, as a contributor writes it."""
+    return f"tests/wrong_answers/{recipe}.toml"
+
+
 # The two-way gate; that every solution passes is shown by the recipes' own suites.
 
 
@@ -64,10 +94,15 @@ gate = pytest.mark.usefixtures("warm_pytest")
 
 @gate
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", WHOLE)
 def test_starter_fails_every_task(recipe: str) -> None:
-    names = {task.name for task in tasks(recipe)}
-    assert failures(recipe, catalog.starter(recipe)).keys() == names
+    failed = failures(recipe, catalog.starter(recipe))
+    nothing_of(
+        f"{task.name} passes on tests/starters/{recipe}/exercise.py: it asks nothing "
+        "of a learner, or the starter has its answer."
+        for task in tasks(recipe)
+        if task.name not in failed
+    )
 
 
 @gate
@@ -78,11 +113,38 @@ def test_wrong_answer_fails_what_it_names(
     recipe: str, wrong: Wrong, tmp_path: Path
 ) -> None:
     answer = tmp_path / "exercise.py"
-    answer.write_text(code_of(recipe, wrong), encoding="utf-8")
-    told = failures(recipe, answer)
-    assert told.keys() == set(wrong.fails)
-    for failure in told.values():
-        assert wrong.told in failure.rpartition("\nHint: ")[2]
+    misfits = []
+    try:
+        answer.write_text(code_of(recipe, wrong), encoding="utf-8")
+    except ValueError as misfit:
+        misfits.append(str(misfit))
+    # Not in the `except`: pytest would tell it twice.
+    nothing_of(misfits)
+    nothing_of(misnamed(recipe, wrong, failures(recipe, answer)))
+
+
+def misnamed(recipe: str, wrong: Wrong, failed: dict[str, str]) -> Iterator[str]:
+    """What a wrong answer says of its failures that is not so."""
+    where = f"{in_tests(recipe)}, {wrong.name}"
+    for name in wrong.fails:
+        if name not in failed:
+            yield (
+                f"{where}: `fails` names {name}, which passes. Take it out, or make "
+                "that test notice the mistake."
+            )
+    for name, failure in failed.items():
+        if name not in wrong.fails:
+            yield (
+                f"{where}: it fails {name} too. Add that to `fails`, or make the test "
+                f"ask for less. The failure:\n{failure}"
+            )
+        hint = failure.rpartition("\nHint: ")[2]
+        if name in wrong.fails and wrong.told not in hint:
+            yield (
+                f"{where}: `told` is {wrong.told!r}, but the hint under {name} is\n"
+                f"{hint!r}\nQuote that, or have a [[symptom]] in "
+                f"recipes/{recipe}/tasks.toml say what helps. The failure:\n{failure}"
+            )
 
 
 @gate
@@ -90,14 +152,29 @@ def test_wrong_answer_fails_what_it_names(
 @with_solutions
 @pytest.mark.parametrize(("recipe", "file"), RIGHT)
 def test_right_answer_passes(recipe: str, file: Path) -> None:
-    assert failures(recipe, file) == {}
+    nothing_of(
+        f"{file.relative_to(catalog.ROOT)} is a right answer and fails {name}. If the "
+        f"task is new, this answer must do it as well:\n{failure}"
+        for name, failure in failures(recipe, file).items()
+    )
 
 
 @with_solutions
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", WHOLE)
 def test_every_task_is_failed_by_a_wrong_answer(recipe: str) -> None:
     caught = {name for wrong in wrong_answers(recipe) for name in wrong.fails}
-    assert caught == {task.name for task in tasks(recipe)}
+    names = {task.name for task in tasks(recipe)}
+    nothing_of(
+        [
+            f"{in_tests(recipe)}: no wrong answer fails {name}. Add one."
+            for name in sorted(names - caught)
+        ]
+        + [
+            f"{in_tests(recipe)}: a `fails` names {name}, which is no [[task]] in "
+            f"recipes/{recipe}/tasks.toml."
+            for name in sorted(caught - names)
+        ]
+    )
 
 
 @with_solutions
@@ -105,14 +182,37 @@ def test_every_task_is_failed_by_a_wrong_answer(recipe: str) -> None:
 def test_every_clause_is_broken_by_a_wrong_answer(recipe: str) -> None:
     """And its task notices; each task has a clause, or it demands too much."""
     fails = {wrong.name: wrong.fails for wrong in wrong_answers(recipe)}
-    assert [c.says for c in clauses(recipe) if c.task not in fails[c.wrong]] == []
-    assert {c.task for c in clauses(recipe)} == {task.name for task in tasks(recipe)}
+    names = {task.name for task in tasks(recipe)}
+    nothing_of(
+        [
+            f"{in_tests(recipe)}, clause {c.says!r}: no [[wrong]] is named {c.wrong} "
+            f"and has {c.task} in its `fails`."
+            for c in clauses(recipe)
+            if c.task not in fails.get(c.wrong, [])
+        ]
+        + [
+            f"{in_tests(recipe)}: no [[clause]] has the task {name}. Write down what "
+            "the statement demands there, with a wrong answer that breaks it."
+            for name in sorted(names - {c.task for c in clauses(recipe)})
+        ]
+        + [
+            f"{in_tests(recipe)}, clause {c.says!r}: {c.task} is no [[task]] in "
+            f"recipes/{recipe}/tasks.toml."
+            for c in clauses(recipe)
+            if c.task not in names
+        ]
+    )
 
 
 @with_solutions
 @pytest.mark.parametrize("recipe", TAUGHT)
 def test_every_mistake_is_told(recipe: str) -> None:
-    assert [wrong.name for wrong in wrong_answers(recipe) if not wrong.told] == []
+    nothing_of(
+        f"{in_tests(recipe)}, {wrong.name}: it has no `told`, words of the hint that a "
+        "learner with this mistake gets."
+        for wrong in wrong_answers(recipe)
+        if not wrong.told
+    )
 
 
 @gate
@@ -122,9 +222,23 @@ def test_every_mistake_is_told(recipe: str) -> None:
 def test_mutants_are_caught_or_excused(recipe: str) -> None:
     reference = catalog.solution(recipe).read_text(encoding="utf-8")
     alive = surviving(recipe, mutants(reference))
-    assert [m.name for m in alive if reason_for(recipe, m) is None] == []
     excused = {reason_for(recipe, mutant) for mutant in alive}
-    assert [s.mutant for s in survivors(recipe) if s.reason not in excused] == []
+    nothing_of(
+        [
+            f"solutions/{recipe}/exercise.py may be changed and no task notices: in "
+            f"{m.name}. Let a test notice it, or write the solution without it, or, if "
+            f"no client can see it, add a [[survivor]] to {in_tests(recipe)}. "
+            f"`python -m tests.helpers.mutants {recipe[:3]}` tries again."
+            for m in alive
+            if reason_for(recipe, m) is None
+        ]
+        + [
+            f"{in_tests(recipe)}: no mutant that passes starts with {s.mutant!r}. "
+            "Take this [[survivor]] out."
+            for s in survivors(recipe)
+            if s.reason not in excused
+        ]
+    )
 
 
 def test_mutants_of_a_handler() -> None:
@@ -178,14 +292,9 @@ def test_edit_that_does_not_fit(old: str, problem: str) -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_no_part_is_missing(recipe: str) -> None:
-    parts = [catalog.RECIPES / recipe / name for name in ("README.md", "main.py")]
-    parts += [catalog.RECIPES / recipe / name for name in ("client.py", "exercise.py")]
-    parts += [catalog.RECIPES / recipe / "tasks.toml"]
-    parts += [catalog.starter(recipe), catalog.tests(recipe)]
-    if catalog.SOLUTIONS.is_dir():
-        parts += [catalog.solution(recipe)]
-    parts += [catalog.NOTEBOOKS / f"{recipe}.ipynb"]
-    assert [str(part) for part in parts if not part.is_file()] == []
+    nothing_of(
+        f"{part.relative_to(catalog.ROOT)} is missing." for part in missing(recipe)
+    )
 
 
 def test_no_part_is_left_over() -> None:
@@ -194,10 +303,13 @@ def test_no_part_is_left_over() -> None:
     found |= {path.stem for path in catalog.WRONG_ANSWERS.glob("*.toml")}
     found |= {path.stem for path in catalog.NOTEBOOKS.glob("*.ipynb")}
     found |= {path.stem[5:] for path in catalog.TESTS.glob("test_r[0-9]*.py")}
-    assert found == set(RECIPES)
+    nothing_of(
+        f"{name} is in solutions/, tests/ or notebooks/, and no folder in recipes/."
+        for name in sorted(found - set(RECIPES))
+    )
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", WHOLE)
 def test_readme_has_its_parts(recipe: str) -> None:
     readme = (catalog.RECIPES / recipe / "README.md").read_text(encoding="utf-8")
     headings = re.findall(r"^## (.+)$", readme, re.MULTILINE)
@@ -231,13 +343,13 @@ def test_recipe_imports_no_other_part_of_the_workbook(recipe: str) -> None:
                 assert not re.match(rf"recipes(?!\.{recipe}\b)", name), file
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", WHOLE)
 def test_suite_never_imports_an_answer(recipe: str) -> None:
     text = catalog.tests(recipe).read_text(encoding="utf-8")
     assert not re.search(r"import.*(exercise|solutions)", text)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", WHOLE)
 def test_suite_imports_no_recipe_before_its_tests_run(recipe: str) -> None:
     """A recipe that is broken fails what is tested of it, and no task beside."""
     suite = ast.parse(catalog.tests(recipe).read_text(encoding="utf-8"))
@@ -247,35 +359,67 @@ def test_suite_imports_no_recipe_before_its_tests_run(recipe: str) -> None:
     ] == []
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", WHOLE)
 def test_tasks_are_in_the_order_of_their_tests(recipe: str) -> None:
     suite = ast.parse(catalog.tests(recipe).read_text(encoding="utf-8"))
     tests = [node.name for node in suite.body if isinstance(node, ast.FunctionDef)]
-    named = {task.name for task in tasks(recipe)}
-    assert [task.name for task in tasks(recipe)] == [t for t in tests if t in named]
+    named = [task.name for task in tasks(recipe)]
+    nothing_of(
+        f"recipes/{recipe}/tasks.toml names {name}, but tests/test_{recipe}.py has no "
+        "such test."
+        for name in named
+        if name not in tests
+    )
+    ordered = [name for name in tests if name in named]
+    if named != ordered:
+        in_lines = "\n".join(ordered)
+        pytest.fail(
+            f"recipes/{recipe}/tasks.toml lists the tasks in another order than their "
+            f"tests have, which is\n{in_lines}",
+            pytrace=False,
+        )
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", WHOLE)
 def test_tasks_have_several_hints(recipe: str) -> None:
-    assert [task.name for task in tasks(recipe) if len(task.hints) < 2] == []
+    nothing_of(
+        f"recipes/{recipe}/tasks.toml: {task.name} has one hint; give it two or more, "
+        "from a nudge to nearly the answer."
+        for task in tasks(recipe)
+        if len(task.hints) < 2
+    )
 
 
 @with_solutions
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", WHOLE)
 def test_solution_says_why_it_is_done_so(recipe: str) -> None:
     text = catalog.solution(recipe).read_text(encoding="utf-8")
     docstring = ast.get_docstring(ast.parse(text)) or ""
-    assert "nother way" in docstring
-    assert "TODO" not in text
-    assert "TODO" in catalog.starter(recipe).read_text(encoding="utf-8")
+    starter = catalog.starter(recipe).read_text(encoding="utf-8")
+    file = f"{recipe}/exercise.py"
+    assert "nother way" in docstring, (
+        f"solutions/{file}: no `Another way: …` at its top"
+    )
+    assert "TODO" not in text, f"solutions/{file}: a TODO is left"
+    assert "TODO" in starter, f"tests/starters/{file}: no TODO says what to do"
 
 
 def test_root_readme_lists_every_recipe() -> None:
     readme = (catalog.ROOT / "README.md").read_text(encoding="utf-8")
     row = r"^\| \[([^]]+)\]\(recipes/(r\d\d_\w+)/README\.md\)"
     rows = re.findall(row, readme, re.MULTILINE)
-    assert [recipe for _, recipe in rows] == RECIPES
-    assert [name for name, _ in rows] == [catalog.title(recipe) for recipe in RECIPES]
+    listed = [recipe for _, recipe in rows]
+    nothing_of(f"README.md: no row for {r}." for r in RECIPES if r not in listed)
+    nothing_of(
+        f"README.md: a row for {r}, no recipe." for r in listed if r not in RECIPES
+    )
+    assert listed == RECIPES, "README.md: the rows are in another order"
+    nothing_of(
+        f"README.md: the row of {recipe} is called {name!r}; its own README is "
+        f"{catalog.title(recipe)!r}."
+        for name, recipe in rows
+        if recipe in WHOLE and name != catalog.title(recipe)
+    )
 
 
 def test_logger_warn_is_not_used() -> None:

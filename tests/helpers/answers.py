@@ -172,7 +172,8 @@ def edited(recipe: str, wrong: Wrong | WrongTest, reference: str) -> str:
             spans.append((start, end, edit.new))
             continue
         raise ValueError(
-            f"{recipe}, wrong answer {wrong.name}: edit {number} {problem}:\n{edit.old}"
+            f"{recipe}, wrong answer {wrong.name}: edit {number} {problem} "
+            f"(solutions/{recipe}/). Write its `old` anew:\n{edit.old}"
         )
     code = reference
     for start, end, new in sorted(spans, reverse=True):
