@@ -499,7 +499,9 @@ def test_who_is_let_go_and_why_is_in_the_log(client: LiveClient, step: str) -> N
     ):
         stall(client, ada, system("deaf left the chat"))
     warnings = [message for level, message in client.log if level == "WARNING"]
-    assert warnings == ["deaf is let go: it took nothing for 0.5 s"]
+    # On a busy machine more than may wait can come in that time.
+    whys = ["it took nothing for 0.5 s", "more than 4,194,304 bytes wait"]
+    assert warnings in [[f"deaf is let go: {why}"] for why in whys]
 
 
 @pytest.mark.live
