@@ -12,7 +12,7 @@ from websockets.sync.client import ClientConnection
 LARGEST_MESSAGE = 16 * 2**20
 MOST_RECEIVED = 128 * 2**20
 LARGEST_BODY = 2**20
-# Seconds for a page.
+# Seconds for a page, from its head to its end.
 BODY_SECONDS = 4.0
 
 
@@ -46,8 +46,9 @@ class BoundedTransport(httpx2.BaseTransport):
             raise httpx2.UnsupportedProtocol(f"{url} is another server's")
         # What is packed may be a thousand times as large.
         request.headers["accept-encoding"] = "identity"
-        end = time.monotonic() + BODY_SECONDS
         response = self._transport.handle_request(request)
+        # Until here the request's own time limit held; a body has no other one.
+        end = time.monotonic() + BODY_SECONDS
         body = b""
         try:
             for piece in response.iter_raw():
