@@ -80,10 +80,11 @@ class ServersDesk(Desk):
 
     def news(self) -> Iterator[News]:
         for app in self._apps.of(self.recipe) if self.recipe else []:
-            yield from self.if_new(app.name, self._shown(app))
+            # What it printed comes first: it tells why the state is what it is.
             piece = self.unread(app.name, app.log)
             if piece.items or piece.left_out:
                 yield LogLines(app.name, piece.items, piece.left_out)
+            yield from self.if_new(app.name, self._shown(app))
 
     def _shown(self, app: App) -> AppShown:
         routes = app.server.routes() if app.server and app.state == "running" else []
