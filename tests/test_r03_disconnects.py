@@ -359,19 +359,20 @@ def test_count_after_error(client: Client) -> None:
 IDLE_TIMEOUT = 0.4
 
 
-def seconds_until_idle(websocket: Session) -> float:
-    """How long a client may be silent from now on."""
-    silent_since = time.monotonic()
-    assert websocket.receive() == {
-        "type": "websocket.close",
-        "code": 1001,
-        "reason": "Idle timeout",
-    }
+IDLE = {"type": "websocket.close", "code": 1001, "reason": "Idle timeout"}
+
+
+def seconds_until_idle(websocket: Session, silent_since: float) -> float:
+    """For how long a client could be silent."""
+    assert websocket.receive() == IDLE
     return time.monotonic() - silent_since
 
 
-@pytest.mark.settings(IDLE_TIMEOUT=IDLE_TIMEOUT)
-def test_idle_client_is_closed(client: Client) -> None:
+def only_the_silent_is_closed(client: Client) -> bool:
+    """False if nothing can be told, since the other one was silent as well.
+
+    A busy machine may not let it speak in time.
+    """
     before = connected(client)
     with (
         client.websocket_connect("/ws") as busy,
@@ -380,20 +381,33 @@ def test_idle_client_is_closed(client: Client) -> None:
         busy.receive_text()
         silent.receive_text()
         end = time.monotonic() + 1.5 * IDLE_TIMEOUT
-        while time.monotonic() < end:
+        spoke = time.monotonic()
+        while spoke < end:
+            silent_since, spoke = spoke, time.monotonic()
             busy.send_text("still here")
-            assert busy.receive_text() == "Message received!"
-        seconds_until_idle(silent)
-        busy.send_text("still here")
-        assert busy.receive_text() == "Message received!"
-        assert connected(client) == before + 1
-        assert seconds_until_idle(busy) > 0.75 * IDLE_TIMEOUT
+            answer = busy.receive()
+            if time.monotonic() - silent_since > 0.75 * IDLE_TIMEOUT:
+                return False
+            assert answer == {"type": "websocket.send", "text": "Message received!"}
+        assert silent.receive() == IDLE
+        there = connected(client)
+        if time.monotonic() - spoke > 0.75 * IDLE_TIMEOUT:
+            return False
+        assert there == before + 1
+        assert seconds_until_idle(busy, spoke) > 0.75 * IDLE_TIMEOUT
     assert connected(client) == before
+    return True
+
+
+@pytest.mark.settings(IDLE_TIMEOUT=IDLE_TIMEOUT)
+def test_idle_client_is_closed(client: Client) -> None:
+    told = any(only_the_silent_is_closed(client) for _ in range(5))
+    assert told, "Closed only with the other, or this machine is too busy to tell"
 
     def in_time() -> bool:
         with client.websocket_connect("/ws") as silent:
             silent.receive_text()
-            return seconds_until_idle(silent) < 1.75 * IDLE_TIMEOUT
+            return seconds_until_idle(silent, time.monotonic()) < 1.75 * IDLE_TIMEOUT
 
     # On a machine that is busy, too, one of three is closed in time.
     assert any(in_time() for _ in range(3)), "Closed long after IDLE_TIMEOUT"

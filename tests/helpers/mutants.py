@@ -2,10 +2,11 @@
 
     python -m tests.helpers.mutants r03
 
-makes one small change at a time in solutions/<recipe>/exercise.py (a statement dropped,
-a condition negated, a number ±1, another text, an `await` dropped, an `except` wider or
-narrower), judges each, and lists those that pass every task. Such a survivor shows a
-hole in the suite, or it is listed with the reason why no client can see it, in
+(several recipes, or without any all of them) makes one small change at a time in
+solutions/<recipe>/exercise.py (a statement dropped, a condition negated, a number ±1,
+another text, an `await` dropped, an `except` wider or narrower), judges each, and lists
+those that pass every task. Such a survivor shows a hole in the suite, and the exit
+status is 1; or it is listed with the reason why no client can see it, in
 tests/wrong_answers/<recipe>.toml:
 
     [[survivor]]
@@ -16,6 +17,7 @@ tests/wrong_answers/<recipe>.toml:
 import argparse
 import ast
 import difflib
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -73,6 +75,11 @@ def mutants(code: str) -> list[Mutant]:
         again = f" ({seen[name]})" if seen[name] > 1 else ""
         found.append(Mutant(name + again, mutated))
     return found
+
+
+def mutants_of(recipe: str) -> list[Mutant]:
+    """All mutants of a recipe's reference."""
+    return mutants(catalog.solution(recipe).read_text(encoding="utf-8"))
 
 
 def changes(tree: ast.Module) -> Iterator[tuple[str, str]]:
@@ -224,20 +231,35 @@ def reason_for(recipe: str, mutant: Mutant) -> str | None:
     return None
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Judge the mutants of a reference.")
-    parser.add_argument("recipe", help="its folder's name, or how that begins: r03")
-    parser.add_argument("--only", default="", help="mutants with this in their name")
-    arguments = parser.parse_args()
-    [recipe] = [r for r in catalog.recipes() if r.startswith(arguments.recipe)]
-    made = mutants(catalog.solution(recipe).read_text(encoding="utf-8"))
-    made = [mutant for mutant in made if arguments.only in mutant.name]
+def tell(recipe: str, only: str) -> bool:
+    """Judge a recipe's mutants and print what lived; whether each has its reason."""
+    made = [mutant for mutant in mutants_of(recipe) if only in mutant.name]
     began = time.monotonic()
     lived = surviving(recipe, made)
     seconds = time.monotonic() - began
-    print(f"{len(made) - len(lived)} of {len(made)} caught in {seconds:.0f} s")
-    for mutant in lived:
-        print(f"{mutant.name}\n    {reason_for(recipe, mutant) or 'NO REASON'}")
+    print(
+        f"{recipe}: {len(made) - len(lived)} of {len(made)} caught in {seconds:.0f} s"
+    )
+    reasons = [reason_for(recipe, mutant) for mutant in lived]
+    for mutant, reason in zip(lived, reasons, strict=True):
+        print(f"{mutant.name}\n    {reason or 'NO REASON'}")
+    return None not in reasons
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Judge the mutants of a reference.")
+    parser.add_argument(
+        "recipes", nargs="*", default=[""], help="its folder's name, or how it begins"
+    )
+    parser.add_argument("--only", default="", help="mutants with this in their name")
+    arguments = parser.parse_args()
+    wanted = tuple(arguments.recipes)
+    told = [
+        tell(recipe, arguments.only)
+        for recipe in catalog.recipes()
+        if recipe.startswith(wanted)
+    ]
+    sys.exit(not (told and all(told)))
 
 
 if __name__ == "__main__":
