@@ -754,7 +754,7 @@ def heard_until_closed(session: Session, sender: str = "ada") -> list[str]:
 @pytest.mark.live
 def test_in_order(client: LiveClient) -> None:
     with ExitStack() as stack:
-        names = [f"listener{n}" for n in range(10)]
+        names = [f"listener{n}" for n in range(4)]
         listeners = [
             stack.enter_context(client.websocket_connect(f"/chatroom/{name}"))
             for name in names

@@ -1100,7 +1100,7 @@ def others_are_forgotten(client: LiveClient, other: LiveClient) -> None:
 
 
 @pytest.mark.live
-@setting(4, PRESENCE_SECONDS=1.5)
+@setting(4, PRESENCE_SECONDS=1.2)
 def test_a_killed_worker_is_forgotten(client: LiveClient) -> None:
     with another(client) as other:
         others_are_forgotten(client, other)
@@ -1137,7 +1137,7 @@ def answers(client: LiveClient, status: int, within: float) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.settings(CHAT_BROKER=mortal.database(0))
+@pytest.mark.settings(CHAT_BROKER=mortal.database(0), BROKER_TIMEOUT=0.7)
 def test_redis_is_away_for_a_while(client: LiveClient) -> None:
     redis = mortal.get()
 

@@ -1,5 +1,6 @@
 """How a failure is told: small answers, each wrong in its way, judged as all are."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -8,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from recipes.workbench import catalog
-from recipes.workbench.exercises.judge import judge_file
+from recipes.workbench.exercises.judge import Judging, Suite
 from recipes.workbench.judging.causes import ACCEPT, NO_ROUTE, cause_of
 from recipes.workbench.judging.transcript import Line, Transcript
 from recipes.workbench.judging.wording import in_words, two_values
 from recipes.workbench.servers import server
 from recipes.workbench.servers.starting import JUDGING, warm
 
-Told = Callable[[str, str], dict[str, str]]
+Told = Callable[..., dict[str, str]]
 judged = pytest.mark.slow
 
 # What no failure may show: the judge's own machinery.
@@ -31,14 +32,28 @@ def warm_pytest() -> Iterator[None]:
         yield
 
 
+def only(recipe: str, names: tuple[str, ...]) -> str:
+    """A recipe's `tasks.toml` without the other tasks."""
+    text = (catalog.RECIPES / recipe / "tasks.toml").read_text(encoding="utf-8")
+    tables = re.split(r"^(?=\[)", text, flags=re.MULTILINE)
+    named = re.compile(r'^(?:test|task) = "(\w+)"', re.MULTILINE)
+    return "".join(t for t in tables if not (m := named.search(t)) or m[1] in names)
+
+
 @pytest.fixture
 def told(tmp_path: Path) -> Told:
-    """What is told of each task that an answer fails, by the task's name."""
+    """What is told of the tasks that an answer fails, by their names."""
 
-    def judge(recipe: str, source: str) -> dict[str, str]:
-        answer = tmp_path / "exercise.py"
+    def judge(recipe: str, source: str, *names: str) -> dict[str, str]:
+        answer = tmp_path / recipe / "exercise.py"
+        answer.parent.mkdir(exist_ok=True)
         answer.write_text(source, encoding="utf-8")
-        failures = {v.task.name: v.failure for v in judge_file(recipe, answer)}
+        suite = None
+        if names:
+            suite = Suite(catalog.tests(recipe), tmp_path / "tasks.toml")
+            suite.tasks.write_text(only(recipe, names), encoding="utf-8")
+        with Judging(recipe, tmp_path, suite=suite) as judging:
+            failures = {v.task.name: v.failure for v in judging.verdicts()}
         for failure in failures.values():
             assert [each for each in MACHINERY if each in failure] == [], failure
         return {name: failure for name, failure in failures.items() if failure}
@@ -133,7 +148,8 @@ def test_no_return_after_the_idle_close(told: Told) -> None:
         COUNTS,
         ('timeout")\n                return', 'timeout")\n                continue'),
     )
-    (failure,) = told("r03_disconnects", source).values()
+    name = "test_idle_client_is_closed"
+    (failure,) = told("r03_disconnects", source, name).values()
     line = line_of(source, "wait_for")
     assert f"Your app raised on line {line}: WebSocketDisconnected: " in failure
     assert "\n  text = await asyncio.wait_for(websocket.receive_text()" in failure
@@ -171,7 +187,9 @@ def test_a_leaving_that_nobody_catches(told: Told) -> None:
 @judged
 def test_who_has_left_and_who_is_still_there(told: Told) -> None:
     source = changed(COUNTS, ("        there.discard(websocket)", "        pass"))
-    failure = told("r03_disconnects", source)["test_count_after_client_close"]
+    (failure,) = told(
+        "r03_disconnects", source, "test_count_after_client_close"
+    ).values()
     assert "\n  #2 client: close 1001\n" in failure
     assert "\n  still there: #1 /ws\n" in failure
     assert "\nreceived: 2\nexpected: 1\n" in failure
@@ -182,7 +200,8 @@ def test_an_unanswered_request(told: Told) -> None:
     source = changed(
         COUNTS, ("    return {", "    await asyncio.sleep(60)\n    return {")
     )
-    for failure in told("r03_disconnects", source).values():
+    name = "test_count_after_client_close"
+    for failure in told("r03_disconnects", source, name).values():
         assert (
             "   app: the handler waits on line 11: await asyncio.sleep(60)" in failure
         )
@@ -198,7 +217,9 @@ def test_a_loop_that_stands_still(told: Told) -> None:
         ('"Message received!"', '"received"'),
         (boom, "            time.sleep(0.5)\n" + boom),
     )
-    failure = told("r03_disconnects", source)["test_count_after_client_close"]
+    (failure,) = told(
+        "r03_disconnects", source, "test_count_after_client_close"
+    ).values()
     line = line_of(source, "time.sleep")
     assert "Remark: the event loop stood still for 0." in failure
     assert f" s on line {line}: time.sleep(0.5)" in failure
@@ -208,7 +229,9 @@ def test_a_loop_that_stands_still(told: Told) -> None:
 def test_a_loop_that_is_held_now(told: Told) -> None:
     boom = '            if text == "boom"'
     source = changed(COUNTS, (boom, "            time.sleep(9)\n" + boom))
-    failure = told("r03_disconnects", source)["test_count_after_client_close"]
+    (failure,) = told(
+        "r03_disconnects", source, "test_count_after_client_close"
+    ).values()
     line = line_of(source, "time.sleep")
     assert f"#1 app: line {line} holds up the event loop: time.sleep(9)" in failure
 
@@ -229,7 +252,7 @@ async def refuse(websocket: WebSocket):
 
 @judged
 def test_close_where_a_status_is_wanted(told: Told) -> None:
-    failure = told("r04_errors", REFUSES)["test_refuses_strangers"]
+    (failure,) = told("r04_errors", REFUSES, "test_refuses_strangers").values()
     assert "#2 server: refused with HTTP 403 (no body)" in failure
     assert "\nreceived: 403\nexpected: 401\n" in failure
     assert NO_ROUTE not in failure
@@ -238,7 +261,7 @@ def test_close_where_a_status_is_wanted(told: Told) -> None:
 
 @judged
 def test_no_route(told: Told) -> None:
-    failure = told("r04_errors", REFUSES.replace("/ws", "/sw"))["test_says"]
+    (failure,) = told("r04_errors", REFUSES.replace("/ws", "/sw"), "test_says").values()
     assert f"Hint: {NO_ROUTE} Your app has /sw." in failure
 
 
@@ -287,12 +310,10 @@ async def room(websocket: WebSocket, room: str, name: str):
 
 @judged
 def test_the_client_that_waited_is_named(told: Told, tmp_path: Path) -> None:
-    told("r05_chat", LONELY)
-    (tmp_path / "r05_chat").mkdir()
-    (tmp_path / "exercise.py").rename(tmp_path / "r05_chat" / "exercise.py")
+    told("r05_chat", LONELY, "test_talks_in_a_room")
     command = [sys.executable, "-m", "pytest", str(catalog.tests("r05_chat"))]
     said = subprocess.run(
-        [*command, f"--submission={tmp_path}", "-k", "talks or rooms_are or direct"],
+        [*command, f"--submission={tmp_path}", "-k", "talks or empty_room or nobody"],
         cwd=catalog.ROOT,
         capture_output=True,
         encoding="utf-8",
