@@ -426,6 +426,40 @@ def test_an_app_that_ends_itself(workbook: Path, started: Started) -> None:
         file.unlink()
 
 
+HOOKED = """
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    def handle(number: int, frame: object) -> None:
+        print("SIGTERM it was", flush=True)
+        before(number, frame)
+    signal.signal(signal.SIGTERM, handle)
+    yield
+
+app = FastAPI(lifespan=lifespan)
+"""
+
+
+def test_stop_is_a_sigterm_for_an_app_that_handles_it(
+    workbook: Path, started: Started
+) -> None:
+    file = workbook / "recipes" / "r07_oauth2" / "demo_hooked.py"
+    file.write_text(HOOKED, encoding="utf-8")
+    try:
+        with started.page("r07_oauth2") as live:
+            live.start("demo_hooked")
+            live.call("stop", app="demo_hooked")
+            live.state("demo_hooked", "stopped")
+            assert "SIGTERM it was" in live.lines["demo_hooked"]
+    finally:
+        file.unlink()
+
+
 def test_too_many_servers(started: Started) -> None:
     with started.page("r06_benchmarking") as live:
         names = list(apps("r06_benchmarking"))[: MOST_SERVERS - 1]

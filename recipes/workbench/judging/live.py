@@ -51,6 +51,10 @@ class LiveClient(Served):
     def raw(self, url: str, window: int | None = None) -> RawSession:
         return RawSession(self, url, window)
 
+    def terminate(self) -> None:
+        """Have the server get a SIGTERM; what it does then is not waited for."""
+        self.server.terminate()
+
     def shut_down(self) -> bool:
         """Stop the server as Ctrl-C does; whether it ended by itself in time."""
         return self.server.stop()

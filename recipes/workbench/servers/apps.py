@@ -23,6 +23,8 @@ MOST_SERVERS = 8
 MOST_LINES = 1_000
 LONGEST_LINE = 2_000
 MOST_CRASHES = 100
+# Seconds that an app with a handler of its own for SIGTERM has for what that does.
+DRAIN_TIMEOUT = 10.0
 # Seconds that a server may take to stop when the workbench ends.
 LAST_TIMEOUT = 2.0
 
@@ -140,10 +142,13 @@ class App:
                 self.settings = dict(settings)
                 await self._start()
 
-    async def stop(self, patience: float = STOP_TIMEOUT) -> None:
-        """Stop it as Ctrl-C would, if it runs; by force after `patience` s."""
+    async def stop(self, patience: float = STOP_TIMEOUT, drains: float = 0) -> None:
+        """Stop it as Ctrl-C would, if it runs; by force after `patience` s.
+
+        Before that it gets a SIGTERM, and `drains` s if it has a handler for that.
+        """
         async with self._turn:
-            await self._stop(patience)
+            await self._stop(patience, drains)
 
     async def restart(self, why: str) -> None:
         """Stop and start it at the same port, if it runs or failed to start."""
@@ -173,12 +178,15 @@ class App:
             if not server.alive:
                 self.died(server)
 
-    async def _stop(self, patience: float = STOP_TIMEOUT) -> None:
+    async def _stop(self, patience: float = STOP_TIMEOUT, drains: float = 0) -> None:
         server, self.server = self.server, None
         if server is None:
             return
         if server.alive:
             self._turn_to("stopping")
+            if drains and server.hooked:
+                server.terminate()
+                await asyncio.to_thread(server.wait, drains)
             if not await asyncio.to_thread(server.stop, patience):
                 self.say("--- It did not stop by itself: ended by force")
         self._turn_to("stopped")

@@ -5,7 +5,8 @@ which may hand it a socket that listens already, and limits to set.
 Reports are lines of JSON on the standard output that the child was started with:
 
     {"event": "routes", "routes": [["websocket", "/ws"], ["page", "/chatroom/{name}"]]}
-    {"event": "ready", "port": 41234}
+    {"event": "ready", "port": 41234, "hooked": false}   hooked: the app has a handler
+                                        of its own for SIGTERM
     {"event": "failed", "kind": "SyntaxError", "message": ..., "line": 12}
     {"event": "log", "level": "INFO", "message": "Message received: hi"}
     {"event": "crash", "kind": "KeyError", "message": "'text'", "line": 12, ...}
@@ -15,8 +16,9 @@ Reports are lines of JSON on the standard output that the child was started with
     {"event": "where", "busy": null, "handlers": [{"path": "/ws", "line": 12, ...}]}
     {"event": "stood", "seconds": 1.02, "line": 12, "source": "time.sleep(1)"}
 
-The parent writes `stop` on standard input to shut the server down as Ctrl-C would, and
-`where` to be told on which lines of the app the handlers wait, and which one is busy.
+The parent writes `stop` on standard input to shut the server down as Ctrl-C would,
+`term` to have it get a SIGTERM, and `where` to be told on which lines of the app the
+handlers wait, and which one is busy.
 When that pipe closes, the child ends at once: nothing outlives whoever started it.
 """
 
@@ -42,6 +44,7 @@ from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from recipes.workbench import catalog
 from recipes.workbench.servers.limits import set_limits
@@ -198,7 +201,8 @@ class Server(uvicorn.Server):
         if self.started:
             self.handlers.watch(asyncio.get_running_loop())
             port = self.servers[0].sockets[0].getsockname()[1]
-            self.handlers.report("ready", port=port)
+            hooked = signal.getsignal(signal.SIGTERM) != self.handle_exit
+            self.handlers.report("ready", port=port, hooked=hooked)
 
 
 class Handlers:
@@ -287,6 +291,9 @@ def obey(server: list[Server]) -> None:
         for each in server:
             if b"where" in order:
                 each.handlers.where()
+            if b"term" in order:
+                # Not os.kill, which on Windows would end the process here and now.
+                signal.raise_signal(signal.SIGTERM)
             if b"stop" in order:
                 each.should_exit = True
     die()
@@ -319,7 +326,16 @@ def main(name: str, file: str = "", port: str = "0") -> None:
     report("routes", routes=routes_of(app))
     own = file or str(module.__file__)
     handlers = Handlers(report, own, judged=bool(file))
-    config = uvicorn.Config(handlers.watched(app), host="127.0.0.1", port=int(port))
+    # What uvicorn does by itself, but inside of what watches: to that a client is who
+    # holds the connection, also when `X-Forwarded-For` tells the app of another.
+    trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+    proxied: Any = ProxyHeadersMiddleware(app, trusted)
+    config = uvicorn.Config(
+        handlers.watched(proxied),
+        host="127.0.0.1",
+        port=int(port),
+        proxy_headers=False,
+    )
     watch = Watch(report, own)
     logging.getLogger().addHandler(watch)
     logging.getLogger("uvicorn").addHandler(watch)

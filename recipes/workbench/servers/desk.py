@@ -10,7 +10,7 @@ from pydantic import Field
 
 from recipes.workbench.desk import Call, Desk, Line, News
 from recipes.workbench.refusal import Refusal
-from recipes.workbench.servers.apps import App, Apps
+from recipes.workbench.servers.apps import DRAIN_TIMEOUT, App, Apps
 
 
 class Start(Call):
@@ -22,7 +22,7 @@ class Start(Call):
 
 
 class Stop(Call):
-    """Stop an app."""
+    """Stop an app as a system does: with SIGTERM first."""
 
     do: Literal["stop"]
     app: str
@@ -76,7 +76,7 @@ class ServersDesk(Desk):
             settings = settings_of(call.settings)
             self.line.in_background(self._apps.start(app, settings))
         else:
-            self.line.in_background(app.stop())
+            self.line.in_background(app.stop(drains=DRAIN_TIMEOUT))
 
     def news(self) -> Iterator[News]:
         for app in self._apps.of(self.recipe) if self.recipe else []:

@@ -151,7 +151,11 @@ def understood(line: bytes) -> dict[str, Any] | None:
 
 
 class AppServer:
-    """A uvicorn server in a process of its own; `port` is where it serves.
+    """A uvicorn server in a process of its own.
+
+    Attributes:
+        port: where it serves.
+        hooked: whether the app has a handler of its own for SIGTERM.
 
     Args:
         name: the module that holds `app`.
@@ -207,6 +211,7 @@ class AppServer:
             threading.Thread(target=self._follow_output, daemon=True),
         ]
         self.port = 0
+        self.hooked = False
         for thread in self._threads:
             thread.start()
         if wait:
@@ -288,12 +293,10 @@ class AppServer:
 
     def where(self) -> Where | None:
         """What the app does just now; None if it does not say."""
-        assert self._process.stdin is not None
         with self._news:
             since = len(self.reports)
         with contextlib.suppress(OSError, ValueError):
-            self._process.stdin.write(b"where\n")
-            self._process.stdin.flush()
+            self._order(b"where\n")
         report = self.wait_for(
             lambda report: report["event"] == "where", LOOK_TIMEOUT, since
         )
@@ -352,6 +355,7 @@ class AppServer:
             self.kill()
             raise
         self.port = self._handed or report["port"]
+        self.hooked = report.get("hooked") is True
 
     def routes(self) -> list[tuple[str, str]]:
         """What the app serves, as (kind, path): kind is "websocket" or "page"."""
@@ -417,13 +421,32 @@ class AppServer:
             return not states <= {psutil.STATUS_SLEEPING, psutil.STATUS_IDLE}
         return False
 
+    def _order(self, order: bytes) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(order)
+        self._process.stdin.flush()
+
+    def terminate(self) -> None:
+        """Have it get a SIGTERM, on Windows too; not waited for is what it does then.
+
+        An app with a handler of its own for SIGTERM that was told so once is spent.
+        """
+        with contextlib.suppress(BrokenPipeError):
+            self._order(b"term\n")
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for its end; whether that came within `timeout` seconds."""
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def stop(self, timeout: float = STOP_TIMEOUT) -> bool:
         """Shut down as Ctrl-C does; False if that took too long and it was killed."""
-        assert self._process.stdin is not None
         deadline = time.monotonic() + timeout
         try:
-            self._process.stdin.write(b"stop\n")
-            self._process.stdin.flush()
+            self._order(b"stop\n")
             self._process.wait(timeout=max(0, deadline - time.monotonic()))
         except BrokenPipeError:
             pass
