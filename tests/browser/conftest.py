@@ -6,12 +6,15 @@ To see it at work, set SLOW_MOTION to the milliseconds that each step shall take
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.helpers.pages import OpenPage, Started, copy_of_the_workbook
+
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 # Chromium and the browsers built on it, by the names that systems give them.
 NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
@@ -58,3 +61,32 @@ def context(browser: "Browser") -> Iterator["BrowserContext"]:
     yield context
     context.close()
     assert errors == []
+
+
+@pytest.fixture(scope="module")
+def workbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_of_the_workbook(tmp_path_factory.mktemp("browser"))
+
+
+@pytest.fixture(scope="module")
+def started(workbook: Path) -> Iterator[Started]:
+    started = Started(workbook)
+    yield started
+    assert "Traceback" not in started.interrupt()
+
+
+@pytest.fixture
+def opened(started: Started, context: "BrowserContext") -> Iterator[OpenPage]:
+    """Opens a page of the workbench at 1280 px; what its console reports fails."""
+    reported: list[str] = []
+
+    def open_page(path: str) -> "Page":
+        page = context.new_page()
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.on("console", lambda message: reported.append(message.text))
+        page.goto(started.url + path)
+        page.locator("#link", has_text="Connected").wait_for()
+        return page
+
+    yield open_page
+    assert reported == []

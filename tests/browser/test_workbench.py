@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,48 +12,17 @@ import pytest
 from websockets.sync.server import ServerConnection, serve
 
 from recipes.workbench import catalog
-from tests.helpers.pages import Started, copy_of_the_workbook, served
+from tests.helpers.pages import OpenPage, Started, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page
 
 pytestmark = pytest.mark.slow
 
-OpenPage = Callable[[str], "Page"]
-
 # A students' edition has none.
 with_solutions = pytest.mark.skipif(
     not catalog.SOLUTIONS.is_dir(), reason="this is tested where solutions/ is"
 )
-
-
-@pytest.fixture(scope="module")
-def workbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_of_the_workbook(tmp_path_factory.mktemp("browser"))
-
-
-@pytest.fixture(scope="module")
-def started(workbook: Path) -> Iterator[Started]:
-    started = Started(workbook)
-    yield started
-    assert "Traceback" not in started.interrupt()
-
-
-@pytest.fixture
-def opened(started: Started, context: "BrowserContext") -> Iterator[OpenPage]:
-    """Opens a page of the workbench at 1280 px; what its console reports fails."""
-    reported: list[str] = []
-
-    def open_page(path: str) -> "Page":
-        page = context.new_page()
-        page.set_viewport_size({"width": 1280, "height": 900})
-        page.on("console", lambda message: reported.append(message.text))
-        page.goto(started.url + path)
-        page.locator("#link", has_text="Connected").wait_for()
-        return page
-
-    yield open_page
-    assert reported == []
 
 
 def start(page: "Page", app: str) -> "Locator":
@@ -235,11 +203,11 @@ def test_failures_hints_and_solution_anyway(opened: OpenPage, workbook: Path) ->
     story = page.locator(".task pre").first
     assert "expected: 'Welcome, Ada!'" in story.inner_text()
     assert "client: connect /ws/Ada" in story.inner_text()
+    first = page.locator(".task").first
     for n in (1, 2, 3):
-        page.get_by_role("button", name="Hint").click()
-        page.get_by_text(f"Hint {n} of 3:").wait_for()
-    page.get_by_role("button", name="Hint").click()
-    page.get_by_text("That was the last hint.").wait_for()
+        first.get_by_role("button", name="hint").click()
+        first.get_by_text(f"Hint {n} of 3:").wait_for()
+    first.get_by_role("button", name="hint").wait_for(state="hidden")
     if (workbook / "solutions").is_dir():
         page.get_by_role("button", name="Solution").click()
         page.get_by_role("button", name="Show me anyway").click()

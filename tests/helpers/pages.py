@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 from websockets.sync.client import ClientConnection, connect
@@ -25,7 +25,12 @@ BOUND = 20.0
 # Seconds for a command that judges.
 LONG_BOUND = 60.0
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
 News = dict[str, Any]
+# Opens a page of the workbench in a browser.
+OpenPage = Callable[[str], "Page"]
 
 
 def copy_of_the_workbook(folder: Path) -> Path:

@@ -31,7 +31,7 @@ class Send(Call):
     do: Literal["send"]
     console: Number
     kind: Literal["text", "json", "binary", "ping", "close", "cut"]
-    data: str = ""
+    data: str = Field("", max_length=2**20)
     code: int = 1000
 
 

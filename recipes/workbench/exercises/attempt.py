@@ -172,6 +172,7 @@ class Exercise:
             solution=catalog.solution(self.recipe).is_file(),
             tasks=[
                 TaskShown(
+                    task.name,
                     task.title,
                     task.level,
                     self.states.get(task.name, ""),
@@ -186,6 +187,7 @@ class Exercise:
 class TaskShown:
     """A task of an exercise, and how it stands."""
 
+    name: str
     title: str
     level: str
     state: str

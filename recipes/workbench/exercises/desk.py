@@ -1,4 +1,4 @@
-"""The exercises' desk: one is judged, hinted at, solved or started over."""
+"""The exercises' desk: one is written, judged, hinted at, solved or started over."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -9,8 +9,9 @@ from pydantic import Field
 
 from recipes.workbench import catalog
 from recipes.workbench.desk import Call, Desk, Line, News
-from recipes.workbench.exercises import practice
+from recipes.workbench.exercises import file, practice
 from recipes.workbench.exercises.attempt import Exercises
+from recipes.workbench.exercises.editors import open_in_editor
 from recipes.workbench.refusal import Refusal
 
 
@@ -20,10 +21,25 @@ class Check(Call):
     do: Literal["check"]
 
 
+class Save(Call):
+    """Write the exercise, which was `base` when the page saw it last, and judge it."""
+
+    do: Literal["save"]
+    text: str
+    base: str = Field(max_length=64)
+
+
+class Edit(Call):
+    """Open the exercise in the learner's own editor."""
+
+    do: Literal["edit"]
+
+
 class Hint(Call):
-    """The n-th hint of the first task that is not passed."""
+    """The n-th hint of a task."""
 
     do: Literal["hint"]
+    task: str = Field(max_length=200)
     n: int = Field(ge=1)
 
 
@@ -40,7 +56,7 @@ class Reset(Call):
     do: Literal["reset"]
 
 
-ExerciseCall = Check | Hint | Solution | Reset
+ExerciseCall = Check | Save | Edit | Hint | Solution | Reset
 
 
 @dataclass
@@ -56,9 +72,13 @@ class HintShown(News):
 
 @dataclass
 class SolutionShown(News):
-    """The solution; empty if the exercise is not passed and one has to insist."""
+    """The solution, and the exercise `beside` it as a diff of (sign, line).
+
+    Both are empty if the exercise is not passed and one has to insist.
+    """
 
     html: str
+    beside: list[tuple[str, str]]
     tell: Literal["solution"] = "solution"
 
 
@@ -101,10 +121,13 @@ class ExerciseDesk(Desk):
         super().__init__(line)
         self._exercises = exercises
         self._coloured = coloured
+        # The file is read and told in turn: the newest comes last.
+        self._turn = asyncio.Lock()
 
     def open(self, recipe: str) -> None:
         super().open(recipe)
         if recipe:
+            self.line.in_background(self._tell_source())
             self.line.in_background(self._exercises.of(recipe).look())
         else:
             self.tell_progress(catalog.recipes())
@@ -113,8 +136,12 @@ class ExerciseDesk(Desk):
         match call:
             case Check():
                 work = self._exercises.of(self.recipe).check()
+            case Save():
+                work = self._save(call.text, call.base)
+            case Edit():
+                work = asyncio.to_thread(open_in_editor, catalog.exercise(self.recipe))
             case Hint():
-                work = self._hint(call.n)
+                work = self._hint(call.task, call.n)
             case Solution():
                 work = self._solution(call.anyway)
             case Reset():
@@ -125,22 +152,37 @@ class ExerciseDesk(Desk):
         if self.recipe:
             yield from self.if_new("exercise", self._exercises.of(self.recipe).shown())
 
-    async def _hint(self, n: int) -> None:
-        hint = await asyncio.to_thread(practice.hint, self.recipe, n)
-        if hint is None:
-            raise Refusal("All tasks are passed: there is nothing to hint at.")
-        self.line.tell(HintShown(hint.task.title, hint.n, hint.total, hint.text))
+    def saved(self, files: list[str]) -> None:
+        """Files of the recipe were saved, by this page or by others."""
+        if catalog.exercise(self.recipe).name in files:
+            self.line.in_background(self._tell_source())
+
+    async def _tell_source(self) -> None:
+        async with self._turn:
+            self.line.tell(await asyncio.to_thread(file.read, self.recipe))
+
+    async def _save(self, text: str, base: str) -> None:
+        async with self._turn:
+            done = await asyncio.to_thread(file.save, self.recipe, text, base)
+            if done.outcome == "changed":
+                self.line.tell(await asyncio.to_thread(file.read, self.recipe))
+            self.line.tell(done)
+
+    async def _hint(self, task: str, n: int) -> None:
+        hint = await asyncio.to_thread(practice.hint_of, self.recipe, task, n)
+        self.line.tell(HintShown(hint.task.name, hint.n, hint.total, hint.text))
 
     async def _solution(self, anyway: bool) -> None:
-        html = ""
+        html, beside = "", []
         try:
             text = await asyncio.to_thread(practice.solution, self.recipe, anyway)
             html = self._coloured(text, "python")
+            beside = await asyncio.to_thread(file.beside, self.recipe)
         except practice.NoSolutions:
             raise Refusal("This edition of the workbook has no solutions.") from None
         except practice.NotPassed:
             pass
-        self.line.tell(SolutionShown(html))
+        self.line.tell(SolutionShown(html, beside))
 
     async def _reset(self) -> None:
         try:

@@ -16,7 +16,7 @@ from recipes.workbench import catalog
 from recipes.workbench.exercises import remembered
 from recipes.workbench.exercises.judge import Judging, Verdict
 from recipes.workbench.refusal import Refusal
-from recipes.workbench.tasks import Task
+from recipes.workbench.tasks import Task, tasks
 
 # Answers that are judged at a time, for the progress.
 SIDE_BY_SIDE = 2
@@ -154,6 +154,19 @@ def hint(recipe: str, n: int = 1) -> Hint | None:
     task = next((v.task for v in standing(recipe) if not v.passed), None)
     if task is None:
         return None
+    return hint_at(task, n)
+
+
+def hint_of(recipe: str, name: str, n: int) -> Hint:
+    """The n-th hint of a task; the last if there are fewer. Raises Refusal."""
+    for task in tasks(recipe):
+        if task.name == name:
+            return hint_at(task, n)
+    raise Refusal(f"{recipe} has no task {name!r}.")
+
+
+def hint_at(task: Task, n: int) -> Hint:
+    """A task's n-th hint, or the nearest to that."""
     total = len(task.hints)
     n = max(1, min(n, total))
     return Hint(task, n, total, task.hints[n - 1])

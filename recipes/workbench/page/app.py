@@ -12,9 +12,11 @@ from fastapi.templating import Jinja2Templates
 
 from recipes.workbench import catalog
 from recipes.workbench.consoles.offers import users
+from recipes.workbench.exercises.editors import editor, name_of
 from recipes.workbench.page import render
 from recipes.workbench.page.guard import Guard
 from recipes.workbench.page.live import Page
+from recipes.workbench.page.statement import statement
 from recipes.workbench.page.workbench import Workbench
 from recipes.workbench.servers.apps import apps
 from recipes.workbench.servers.starting import APPS, JUDGING, warm
@@ -79,7 +81,11 @@ def create_app(port: int, allow_remote: bool = False) -> FastAPI:
             users=users(recipe),
             exercise=catalog.exercise(recipe).relative_to(catalog.ROOT).as_posix(),
             before=recipes[n - 1] if n else None,
-            after=recipes[n + 1] if n + 1 < len(recipes) else None,
+            after=(after := recipes[n + 1] if n + 1 < len(recipes) else None),
+            after_title=catalog.title(after) if after else "",
+            blurb=catalog.blurb(recipe),
+            statement=statement(recipe),
+            editor=name_of(editor()),
         )
 
     @app.get("/{recipe}/more")

@@ -122,6 +122,7 @@ class Page:
         names = [f.relative_to(folder).as_posix() for f in files if folder in f.parents]
         if self.recipe and names:
             self._line.tell(Saved(names))
+            self._exercise.saved(names)
         elif not self.recipe:
             changed = {f.relative_to(catalog.RECIPES).parts[0] for f in files}
             self._exercise.tell_progress(sorted(changed))

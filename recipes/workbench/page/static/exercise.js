@@ -1,23 +1,11 @@
-// The exercise: its tasks as they are judged, hints, the solution, starting over.
+// The exercise: its tasks as they are judged. Beside it lie its editor, hints and end.
 import { element, find } from "./dom.js";
+import { finish } from "./finished.js";
+import { hintsFor } from "./hints.js";
 import { call, on } from "./live.js";
+import { editor } from "./source.js";
 
 const MARKS = { waiting: "… waits", running: "▸ runs", passed: "✓ passed", failed: "✗ failed", "": "· to do" };
-let hinted = { task: "", n: 0 };
-let passed = false;
-
-/** Ask before something is done; resolves to whether it shall be. */
-function sure(title, text, yes) {
-  const dialog = find("#sure");
-  find("h2", dialog).textContent = title;
-  find("form > p", dialog).textContent = text;
-  find("button[value=yes]", dialog).textContent = yes;
-  dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
-  });
-}
 
 function words({ trouble, judging, begun, done, tasks }) {
   if (trouble) return trouble;
@@ -30,82 +18,66 @@ function words({ trouble, judging, begun, done, tasks }) {
 
 on("exercise", (news) => {
   const { tasks, done, solution } = news;
-  passed = news.passed;
   const place = find("#verdict");
   if (place.textContent !== words(news)) place.textContent = words(news);
   const bar = find("#done");
   bar.max = tasks.length || 1;
   bar.value = done;
   find("#solution").hidden = !solution;
+  finish(news.passed);
   const list = find("#tasks");
   while (list.childElementCount > tasks.length) list.lastElementChild.remove();
   const first = tasks.findIndex(({ state }) => state === "failed");
-  tasks.forEach((task, n) => {
-    const row = list.children[n] ?? list.appendChild(newRow());
-    row.dataset.state = task.state;
-    find(".mark", row).textContent = MARKS[task.state];
-    if (row.task !== task.title) find(".title", row).replaceChildren(...withCode(task.title));
-    row.task = task.title;
-    find(".level", row).textContent = task.level === "core" ? "" : ` (${task.level})`;
-    const story = find("details", row);
-    // The first failure is enough to go on with; the others wait behind a click.
-    if (story.hidden || find("pre", row).textContent !== task.failure) story.open = n === first;
-    story.hidden = !task.failure;
-    find("pre", row).textContent = task.failure;
-  });
+  tasks.forEach((task, n) => show(task, rowFor(list, task, n), n === first));
+  if (!news.judging) point(tasks[first]?.failure ?? "");
 });
+
+function show(task, row, isFirst) {
+  row.dataset.state = task.state;
+  find(".mark", row).textContent = MARKS[task.state];
+  find(".level", row).textContent = task.level === "core" ? "" : ` (${task.level})`;
+  find(".hints", row).hidden = task.state === "passed";
+  const story = find("details", row);
+  // The first failure is enough to go on with; the others wait behind a click.
+  if (story.hidden || find("pre", row).textContent !== task.failure) story.open = isFirst;
+  story.hidden = !task.failure;
+  find("pre", row).textContent = task.failure;
+}
+
+/** The row of the n-th task; a new one if that was another task's. */
+function rowFor(list, task, n) {
+  const old = list.children[n];
+  if (old?.dataset.task === task.name && old.title_ === task.title) return old;
+  const story = element("details", { hidden: true }, element("summary", {}, "What happened"));
+  story.append(element("pre", { tabIndex: 0 }));
+  const title = element("span", { class: "title" }, ...withCode(task.title));
+  const line = element("div", {}, element("span", { class: "mark" }), title);
+  line.append(element("span", { class: "level" }));
+  const row = element("li", { class: "task" }, line, story, hintsFor(task.name));
+  row.dataset.task = task.name;
+  row.title_ = task.title;
+  if (old) old.replaceWith(row);
+  else list.append(row);
+  return row;
+}
 
 /** What stands between backticks is code. */
 function withCode(text) {
   return text.split("`").map((part, n) => (n % 2 ? element("code", {}, part) : part));
 }
 
-function newRow() {
-  const story = element("details", { hidden: true }, element("summary", {}, "What happened"));
-  story.append(element("pre", { tabIndex: 0 }));
-  const line = element("div", {}, element("span", { class: "mark" }), element("span", { class: "title" }));
-  line.append(element("span", { class: "level" }));
-  return element("li", { class: "task" }, line, story);
+/** Mark the line of the file that a failure is about, if it names one. */
+function point(failure) {
+  const [, what, line] = /^(Your app raised|.*?(?:error|loaded|program).*?) on line (\d+)/m.exec(failure)
+    ?? /()on line (\d+)/.exec(failure) ?? [];
+  const said = what !== undefined && failure.split("\n").find((each) => each.includes(`on line ${line}`));
+  const place = find("#marked");
+  editor.mark(Number(line) || 0);
+  place.hidden = !said;
+  find("span", place).textContent = said || "";
+  find("button", place).textContent = `Go to line ${line}`;
+  place.dataset.line = line ?? "";
 }
+find("#marked button").addEventListener("click", () => editor.go(Number(find("#marked").dataset.line)));
 
 find("#check").addEventListener("click", () => call("check"));
-find("#hint").addEventListener("click", () => call("hint", { n: hinted.n + 1 }));
-find("#solution").addEventListener("click", async () => {
-  if (passed) call("solution");
-  else if (await sure("Not passed yet", "You learn more from the hints.", "Show me anyway")) {
-    call("solution", { anyway: true });
-  }
-});
-find("#reset").addEventListener("click", async () => {
-  const text = "The file becomes as it was given. A copy of your work is kept beside it.";
-  if (await sure("Start over?", text, "Start over")) call("reset");
-});
-
-on("hint", ({ task, n, total, text }) => {
-  const place = find("#hints");
-  if (task !== hinted.task) {
-    place.replaceChildren(element("h3", {}, "Hints for: ", ...withCode(task)));
-    if (n !== 1) {
-      // Another task is the first to fail now: begin with its first hint.
-      hinted = { task, n: 0 };
-      call("hint", { n: 1 });
-      return;
-    }
-  }
-  if (task === hinted.task && n === hinted.n) text = "That was the last hint.";
-  place.append(element("p", {}, n === hinted.n && task === hinted.task ? text : `Hint ${n} of ${total}: ${text}`));
-  hinted = { task, n };
-  place.lastElementChild.scrollIntoView({ block: "nearest" });
-});
-on("solution", ({ html }) => {
-  // Colours come as HTML, made by the workbench from escaped source.
-  if (html) find("#shown-solution code").innerHTML = html;
-  find("#shown-solution").hidden = !html;
-  find("#shown-solution").scrollIntoView({ block: "nearest" });
-});
-on("reset", ({ kept }) => {
-  hinted = { task: "", n: 0 };
-  find("#shown-solution").hidden = true;
-  const words = kept ? `Your work is kept in ${kept}.` : "It was as it was given.";
-  find("#hints").replaceChildren(element("p", {}, words));
-});

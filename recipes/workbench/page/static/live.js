@@ -15,14 +15,15 @@ export const on = (kind, listener) => (listeners[kind] = listener);
 /** Have `listener` called when the workbench is gone, and with it what it held for this page. */
 export const onLost = (listener) => lost.push(listener);
 
-/** Ask the workbench to do something. The token shows that this page is of its run. */
+/** Ask the workbench to do something; false if it is gone. The token shows that this page is of its run. */
 export function call(what, values = {}) {
   if (socket?.readyState !== WebSocket.OPEN) {
     complain("The workbench does not answer. Is python -m recipes still running?");
-    return;
+    return false;
   }
   find("#trouble").hidden = true; // it was about an earlier call
   socket.send(JSON.stringify({ token: meta("token"), do: what, ...values }));
+  return true;
 }
 
 function say(text, trouble = false) {

@@ -27,10 +27,20 @@ async function load() {
   find("#file-note").textContent = "";
 }
 
-// A link to a file opens it here; a link to a heading opens the text.
+/** A tab that was chosen has an address, so that Back leads to the one before. */
+function choose(name, focus = false) {
+  if (location.hash !== `#${name}`) history.pushState(null, "", `#${name}`);
+  show(name, focus);
+}
+
+// A link to a tab or a file opens it here; a link to a heading opens the text.
 function follow() {
   const target = decodeURIComponent(location.hash.slice(1));
   const name = target.startsWith("file:") ? target.slice(5) : null;
+  if (["", "text", "code", "exercise"].includes(target)) {
+    show(target || "text");
+    return;
+  }
   if (name !== null && [...file.options].some((option) => option.value === name)) {
     file.value = name;
     show("code");
@@ -42,12 +52,12 @@ function follow() {
 }
 
 for (const tab of tabs) {
-  tab.addEventListener("click", () => show(tab.id.slice("tab-".length)));
+  tab.addEventListener("click", () => choose(tab.id.slice("tab-".length)));
   tab.addEventListener("keydown", ({ key }) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
     if (!step) return;
     const next = tabs[(tabs.indexOf(tab) + step + tabs.length) % tabs.length];
-    show(next.id.slice("tab-".length), true);
+    choose(next.id.slice("tab-".length), true);
   });
 }
 file.addEventListener("change", load);
