@@ -55,6 +55,8 @@ RIGHT = [
 ]
 # Whose statement is written down clause by clause.
 TAUGHT = [recipe for recipe in WHOLE if clauses(recipe)]
+# Of the mutants of a solution, how many are judged here; all take minutes.
+MUTANTS = 16
 # A students' edition has none, and no wrong answers.
 with_solutions = pytest.mark.skipif(
     not catalog.SOLUTIONS.is_dir(), reason="this is tested where solutions/ is"
@@ -220,9 +222,9 @@ def test_every_mistake_is_told(recipe: str) -> None:
 @with_solutions
 @pytest.mark.parametrize("recipe", TAUGHT)
 def test_mutants_are_caught_or_excused(recipe: str) -> None:
-    reference = catalog.solution(recipe).read_text(encoding="utf-8")
-    alive = surviving(recipe, mutants(reference))
-    excused = {reason_for(recipe, mutant) for mutant in alive}
+    """A sample of them; the command in the message judges all."""
+    made = mutants(catalog.solution(recipe).read_text(encoding="utf-8"))
+    alive = surviving(recipe, made[:: 1 + len(made) // MUTANTS])
     nothing_of(
         [
             f"solutions/{recipe}/exercise.py may be changed and no task notices: in "
@@ -233,10 +235,10 @@ def test_mutants_are_caught_or_excused(recipe: str) -> None:
             if reason_for(recipe, m) is None
         ]
         + [
-            f"{in_tests(recipe)}: no mutant that passes starts with {s.mutant!r}. "
-            "Take this [[survivor]] out."
+            f"{in_tests(recipe)}: no mutant starts with {s.mutant!r}. Take this "
+            "[[survivor]] out."
             for s in survivors(recipe)
-            if s.reason not in excused
+            if not any(m.name.startswith(s.mutant) for m in made)
         ]
     )
 

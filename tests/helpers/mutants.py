@@ -6,7 +6,7 @@ makes one small change at a time in solutions/<recipe>/exercise.py (a statement 
 a condition negated, a number ±1, another text, an `await` dropped, an `except` wider or
 narrower), judges each, and lists those that pass every task. Such a survivor shows a
 hole in the suite, or it is listed with the reason why no client can see it, in
-tests/wrong_answers/<recipe>.toml:
+tests/wrong_answers/<recipe>.toml; the exit status is 1 while a reason is missing:
 
     [[survivor]]
     mutant = "converse: `logger."   # how its name begins
@@ -16,6 +16,7 @@ tests/wrong_answers/<recipe>.toml:
 import argparse
 import ast
 import difflib
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -236,8 +237,18 @@ def main() -> None:
     lived = surviving(recipe, made)
     seconds = time.monotonic() - began
     print(f"{len(made) - len(lived)} of {len(made)} caught in {seconds:.0f} s")
-    for mutant in lived:
-        print(f"{mutant.name}\n    {reason_for(recipe, mutant) or 'NO REASON'}")
+    reasons = [reason_for(recipe, mutant) for mutant in lived]
+    for mutant, reason in zip(lived, reasons, strict=True):
+        print(f"{mutant.name}\n    {reason or 'NO REASON'}")
+    stale = [
+        survivor.mutant
+        for survivor in survivors(recipe)
+        if not arguments.only
+        and not any(mutant.name.startswith(survivor.mutant) for mutant in lived)
+    ]
+    for name in stale:
+        print(f"{name}\n    IS CAUGHT: take this [[survivor]] out")
+    sys.exit(1 if stale or None in reasons else 0)
 
 
 if __name__ == "__main__":
