@@ -30,6 +30,7 @@ from recipes.workbench.judging import (
     LiveSession,
     Session,
     a_room_of_twenty_loses_six,
+    at_once,
     closed,
     masked,
     said,
@@ -444,7 +445,7 @@ def test_talks_in_a_room(client: Client) -> None:
         client.websocket_connect("/rooms/talks/bob") as bob,
     ):
         assert ada.receive_json() == system("bob joined the chat")
-        for text in ("Hello!", "", '{"not": "for one"}'):
+        for text in (" Hello! ", "", '{"not": "for one"}'):
             talk(bob, [ada], "bob", text)
             talk(ada, [bob], "ada", text)
         talk(bob, [ada], "bob", "Bye!")
@@ -485,6 +486,19 @@ def test_leaving_is_announced_once(client: LiveClient) -> None:
             # Once: the next that comes is ada's own.
             ada.send_text("Who is here?")
             assert ada.receive_json()["message"] == "Who is here?"
+        # Cut while a text waits for it: who said that goes on.
+        assert isinstance(ada, LiveSession)
+        texts = [f"{n} " + "x" * 8_000 for n in range(40)]
+        with client.raw("/rooms/leaving/bob", window=4096) as bob:
+            ada.receive_json()
+            for text in texts:
+                ada.send_text(text)
+            heard = until_silence(ada)
+            bob.cut()
+            while len(heard) < len(texts) + 1:
+                heard.append(ada.receive_json())
+        heard.remove(system("bob left the chat"))
+        assert [message["message"] for message in heard] == texts
 
 
 def test_lists_the_users(client: Client) -> None:
@@ -527,13 +541,14 @@ def test_who_does_not_read_leaves_the_room(client: LiveClient) -> None:
         assert bob.receive_json() == system("ada joined the chat")
         heard: list[dict[str, Any]] = []
         sent: list[dict[str, Any]] = []
-        while system("deaf left the chat") not in heard:
-            assert len(sent) < 300, "the client that does not read was not let go"
-            text = f"{len(sent)} " + "x" * 8_000
+        for n in range(60):  # more than waits for a client without holding up anybody
+            text = f"{n} " + "x" * 8_000
             sent.append(said("ada", text))
             ada.send_text(text)
             while ada.receive_json()["sender"] == "system":
                 pass
+            heard.append(bob.receive_json())
+        while system("deaf left the chat") not in heard:
             heard.append(bob.receive_json())
         # Once, and nothing else: up to a last word.
         sent.append(said("ada", "That is all"))
@@ -557,6 +572,19 @@ def test_a_name_is_taken(client: LiveClient) -> None:
             # The next that ada gets is her own: she has noticed nothing.
             ada.send_text("Anybody?")
             assert ada.receive_json() == said("You", "Anybody?")
+    # Of several who come at the same moment one gets it.
+    assert at_once(client, "/rooms/taken/ada", 16) == [101] + 15 * [409]
+
+
+def until_silence(session: LiveSession) -> list[dict[str, Any]]:
+    """What a session receives until nothing comes for a while, or its end."""
+    messages = []
+    with suppress(TimeoutError, ConnectionClosed):
+        while True:
+            data = session.connection.recv(timeout=0.3)
+            session.noted({"type": "websocket.send", "text": data})
+            messages.append(json.loads(data))
+    return messages
 
 
 def direct(to: str, message: str) -> str:
@@ -576,18 +604,32 @@ def test_direct_message(client: Client) -> None:
         talk(ada, [bob, cy], "ada", "To everybody")
 
 
-def test_direct_message_to_nobody(client: Client) -> None:
+@pytest.mark.live
+@pytest.mark.settings(SEND_TIMEOUT=0.5)
+def test_direct_message_to_nobody(client: LiveClient) -> None:
     with (
         client.websocket_connect("/rooms/nobody/ada") as ada,
         client.websocket_connect("/rooms/nobody/bob") as bob,
         client.websocket_connect("/rooms/elsewhere/cy"),
     ):
         assert ada.receive_json()["sender"] == "system"
-        for name in ("cy", "system", ""):
+        for name in ("system", "", "cy"):
             ada.send_text(direct(name, "psst"))
             assert ada.receive_json() == system(f"{name} is not here")
         ada.send_text("To everybody")
         assert bob.receive_json()["message"] == "To everybody"
+    with (
+        client.raw("/rooms/quiet/deaf", window=4096),
+        client.websocket_connect("/rooms/quiet/ada") as ada,
+    ):
+        # Who does not read is let go here, too, and then is not there.
+        for _ in range(40):
+            ada.send_text(direct("deaf", "x" * 8_000))
+        while ada.receive_json() != system("deaf left the chat"):
+            pass
+        ada.send_text(direct("deaf", "psst"))
+        while ada.receive_json() != system("deaf is not here"):
+            pass
 
 
 ORDINARY = [

@@ -232,7 +232,7 @@ def reason_for(recipe: str, mutant: Mutant) -> str | None:
 
 
 def tell(recipe: str, only: str) -> bool:
-    """Judge a recipe's mutants and print what lived; whether each has its reason."""
+    """Judge a recipe's mutants and print what lived; whether that is as it is listed."""
     made = [mutant for mutant in mutants_of(recipe) if only in mutant.name]
     began = time.monotonic()
     lived = surviving(recipe, made)
@@ -243,7 +243,15 @@ def tell(recipe: str, only: str) -> bool:
     reasons = [reason_for(recipe, mutant) for mutant in lived]
     for mutant, reason in zip(lived, reasons, strict=True):
         print(f"{mutant.name}\n    {reason or 'NO REASON'}")
-    return None not in reasons
+    stale = [
+        survivor.mutant
+        for survivor in survivors(recipe)
+        if not only
+        and not any(mutant.name.startswith(survivor.mutant) for mutant in lived)
+    ]
+    for name in stale:
+        print(f"{name}\n    IS CAUGHT: take this [[survivor]] out")
+    return not stale and None not in reasons
 
 
 def main() -> None:

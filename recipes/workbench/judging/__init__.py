@@ -12,7 +12,7 @@ connection that ends without a close frame (RFC 6455 §7.1.5).
 from recipes.workbench.judging.in_process import InProcessClient
 from recipes.workbench.judging.live import LiveClient
 from recipes.workbench.judging.live_session import LiveSession
-from recipes.workbench.judging.raw import RawSession, masked
+from recipes.workbench.judging.raw import RawSession, at_once, masked
 from recipes.workbench.judging.scenes import (
     a_room_of_twenty_loses_six,
     closed,
@@ -38,6 +38,7 @@ __all__ = [
     "RawSession",
     "Session",
     "a_room_of_twenty_loses_six",
+    "at_once",
     "closed",
     "masked",
     "said",

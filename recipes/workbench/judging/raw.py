@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Self
 
+from starlette.testclient import WebSocketDenialResponse
 from starlette.types import Message
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
@@ -29,6 +30,18 @@ class RawSession(LiveSession):
 
     def __enter__(self) -> Self:
         self.note_connect()
+        try:
+            self._connect()
+            self._flush()
+            self._answered()
+        except BaseException:
+            self.socket.close()
+            raise
+        self.note("server:", "accepted")
+        return self
+
+    def _connect(self) -> None:
+        """Connect, and have the request ready to be sent."""
         port = self.client.server.port
         self.socket = socket.socket()
         self.socket.settimeout(PATIENCE)
@@ -37,28 +50,23 @@ class RawSession(LiveSession):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.window)
             if sys.platform != "win32":
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 500)
+        self.socket.connect(("127.0.0.1", port))
+        self.peer = self.socket.getsockname()[1]
+        address = parse_uri(f"ws://127.0.0.1:{port}{self.url}")
+        self.protocol = ClientProtocol(address)
+        self.protocol.send_request(self.protocol.connect())
+        self._events: Iterator[Any] = iter(())
+
+    def _answered(self) -> None:
+        """Wait for the 101: a server may lose what comes in the same packet."""
         try:
-            self.socket.connect(("127.0.0.1", port))
-            self.peer = self.socket.getsockname()[1]
-            address = parse_uri(f"ws://127.0.0.1:{port}{self.url}")
-            self.protocol = ClientProtocol(address)
-            self.protocol.send_request(self.protocol.connect())
-            self._events: Iterator[Any] = iter(())
-            self._flush()
-            # Wait for the 101: a server may lose what comes in the same packet.
-            try:
-                answer = self._event()
-            except TimeoutError as error:
-                raise self.no_answer(error) from None
-            if isinstance(refusal := self.protocol.handshake_exc, InvalidStatus):
-                raise self._refused(refusal)
-            if answer is None or refusal is not None:
-                raise self.no_answer(EOFError())
-        except BaseException:
-            self.socket.close()
-            raise
-        self.note("server:", "accepted")
-        return self
+            answer = self._event()
+        except TimeoutError as error:
+            raise self.no_answer(error) from None
+        if isinstance(refusal := self.protocol.handshake_exc, InvalidStatus):
+            raise self._refused(refusal)
+        if answer is None or refusal is not None:
+            raise self.no_answer(EOFError())
 
     def __exit__(self, *args: Any) -> bool | None:
         if args[0] is not None:
@@ -156,6 +164,35 @@ class RawSession(LiveSession):
         linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.socket.close()
+
+
+def at_once(client: Served, url: str, times: int) -> list[int]:
+    """Ask for the same handshake several times at the same moment, then leave.
+
+    Returns the HTTP status of each answer, sorted; 101 is an accepted one.
+    """
+    sessions = [RawSession(client, url) for _ in range(times)]
+    first, last = sessions[0].number, sessions[-1].number
+    client.transcript.note(f"#{first} to #{last} clients:", f"connect {url} at once")
+    statuses = []
+    try:
+        for session in sessions:
+            session._connect()
+        for session in sessions:
+            session._flush()
+        for session in sessions:
+            try:
+                session._answered()
+                session.note("server:", "accepted")
+                statuses.append(101)
+            except WebSocketDenialResponse as refusal:
+                statuses.append(refusal.status_code)
+    finally:
+        for session in sessions:
+            session.socket.close()
+    for session in sessions:
+        session._await_handler()
+    return sorted(statuses)
 
 
 def masked(opcode: Opcode, data: bytes, fin: bool = True) -> bytes:

@@ -42,7 +42,7 @@ import uvicorn
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -66,6 +66,8 @@ LONGEST_PATH = 300
 # Of handlers, and of stand-stills of the event loop.
 MOST_HANDLERS = 100
 MOST_STOOD = 20
+# Seconds that others have before a handshake is accepted.
+TURN = 0.002
 
 Report = dict[str, Any]
 
@@ -205,6 +207,21 @@ class Server(uvicorn.Server):
             self.handlers.report("ready", port=port, hooked=hooked)
 
 
+def taking_its_turn(send: Send) -> Send:
+    """The same, but others have their turn before a handshake is accepted.
+
+    ASGI lets a server do that at any `await`. uvicorn by chance does not at this one,
+    so that an app which looks before and takes after it would seem to be right.
+    """
+
+    async def wrapper(message: Message) -> None:
+        if message["type"] == "websocket.accept":
+            await asyncio.sleep(TURN)
+        await send(message)
+
+    return wrapper
+
+
 class Handlers:
     """The handlers of an app that run, and what is told of them.
 
@@ -246,7 +263,7 @@ class Handlers:
                 # From the task's callback: by then uvicorn has logged a crash.
                 task.add_done_callback(over)
             try:
-                await app(scope, receive, send)
+                await app(scope, receive, taking_its_turn(send))
                 how = "returned"
             finally:
                 del self.running[id(handler)]
