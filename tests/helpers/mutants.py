@@ -232,7 +232,7 @@ def reason_for(recipe: str, mutant: Mutant) -> str | None:
 
 
 def tell(recipe: str, only: str) -> bool:
-    """Judge a recipe's mutants and print what lived; whether that is as it is listed."""
+    """Judge a recipe's mutants and print what lived; whether that is as listed."""
     made = [mutant for mutant in mutants_of(recipe) if only in mutant.name]
     began = time.monotonic()
     lived = surviving(recipe, made)
