@@ -293,6 +293,71 @@ def test_one_that_does_not_read_costs_the_others_nothing(client: LiveClient) -> 
         assert told == 1
 
 
+@pytest.mark.module("work")
+def test_work_is_stopped(client: Client) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        websocket.send_text("Tell me a story")
+        assert [websocket.receive_text() for _ in range(2)] == ["Once", "a"]
+        websocket.send_text("stop")
+        assert websocket.receive_text() == "(stopped)"
+        websocket.send_text("stop")  # there is nothing to stop
+        websocket.send_text("Another one")
+        assert websocket.receive_text() == "Once"
+        websocket.send_text("No, that one")
+        came = [websocket.receive_text()]
+        while came[-1] != "(done)":
+            came.append(websocket.receive_text())
+        assert came[:2] == ["(stopped)", "Once"]
+        assert len(came) == 12
+        websocket.send_text("stop")  # it is done
+        websocket.send_text("And again")
+        assert websocket.receive_text() == "Once"
+
+
+@pytest.mark.live
+@pytest.mark.module("feed")
+def test_a_feed_reaches_all_and_waits_for_none(client: LiveClient) -> None:
+    with (
+        client.raw("/ws", window=4096),  # never reads
+        client.websocket_connect("/ws") as first,
+        client.websocket_connect("/ws") as second,
+    ):
+        for listener in (first, second):
+            came = [listener.receive_text().split() for _ in range(4)]
+            assert {word for word, _ in came} == {"news"}
+            numbers = [int(number) for _, number in came]
+            assert numbers == sorted(set(numbers))
+
+
+def test_a_feed_begins_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from recipes.r03_disconnects import feed
+
+    tries: list[int] = []
+
+    async def watch() -> None:
+        tries.append(len(tries))
+        if tries == [0]:
+            raise ConnectionError("the database is away")
+        for n in range(3):
+            feed.publish(f"news {n}")
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(feed, "watch", watch)
+    monkeypatch.setattr(feed, "RETRY", 0)
+
+    async def listen() -> str:
+        queue: asyncio.Queue[str] = asyncio.Queue(1)
+        monkeypatch.setattr(feed, "waiting", {queue})
+        async with feed.lifespan(feed.app), asyncio.timeout(5):
+            return await queue.get()
+
+    assert asyncio.run(listen()) in {"news 0", "news 2"}
+    assert "The feed broke off" in caplog.text
+    assert tries == [0, 1]
+
+
 # The exercise
 
 

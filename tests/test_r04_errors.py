@@ -220,6 +220,28 @@ def test_several_types_of_message(client: Client) -> None:
         assert websocket.receive() == closed(1003, "Text only")
 
 
+@pytest.mark.module("questions")
+def test_several_questions_on_their_way(client: Client) -> None:
+    with client.websocket_connect("/ws") as websocket:
+        websocket.send_json({"id": 1, "divide": 6, "by": 2, "seconds": 0.1})
+        websocket.send_json({"id": 2, "divide": 1, "by": 0})
+        websocket.send_text("What is six by two?")
+        websocket.send_text('{"id": 3, "divide": NaN, "by": 1}')
+        came = [websocket.receive_json() for _ in range(4)]
+        assert {"id": 1, "result": 3.0} in came
+        assert {"id": 2, "error": "Division by zero"} in came
+        assert came.count({"error": "Not a question"}) == 2
+        # More than may be on their way wait; none is lost.
+        for n in range(30):
+            websocket.send_json({"id": n, "divide": n, "by": 1, "seconds": 0.01})
+        numbers = [websocket.receive_json()["id"] for _ in range(30)]
+        assert sorted(numbers) == list(range(30))
+        # Who leaves meanwhile leaves nothing behind: the handler ends.
+        websocket.send_json({"id": 1, "divide": 6, "by": 2, "seconds": 1})
+        websocket.send_bytes(b"")
+        assert websocket.receive() == closed(1003, "Text only")
+
+
 @pytest.mark.module("limits")
 @pytest.mark.settings(PATIENCE=0.2)
 @pytest.mark.parametrize("first", ["wrong", None])
