@@ -349,6 +349,7 @@ def test_start_restart_on_save_stop(workbook: Path, started: Started) -> None:
             "code": 1000,
             "name": "Normal Closure",
             "reason": "",
+            "why": "finished",
         }
         assert [(f["sent"], f["kind"], f.get("text")) for f in live.frames[1]] == [
             (False, "text", "Welcome to the chat room!"),
@@ -529,7 +530,7 @@ def test_all_that_can_be_sent(started: Started) -> None:
         live.send("json", "no JSON")
         assert "no JSON" in live.news("trouble")["sentence"]
         live.send("json", '{"a": [1]}')
-        assert received(1)[0]["json"] == json.dumps({"received": {"a": [1]}}, indent=2)
+        assert json.loads(received(1)[0]["text"]) == {"received": {"a": [1]}}
         live.send("ping", "are you there?")
         assert received(2)[1]["kind"] == "pong"
         assert received(2)[1]["hex"] == b"are you there?".hex(" ")
@@ -581,7 +582,7 @@ def test_a_server_that_does_not_answer(live: Live) -> None:
         peer.recv(4096)
         peer.sendall(b"no HTTP\r\n\r\n")
         peer.close()
-        assert "No handshake" in live.end_of()["sentence"]
+        assert "does not answer in HTTP" in live.end_of()["sentence"]
 
 
 @pytest.mark.parametrize(
@@ -658,7 +659,7 @@ def test_half_a_surrogate_pair_is_shown(live: Live) -> None:
     with serve(odd, "127.0.0.1", 0) as server, served(server) as port:
         live.connect(f"ws://127.0.0.1:{port}/")
         live.end_of()
-        assert json.loads(live.frames[1][0]["json"]) == {"a": "\ud800"}
+        assert json.loads(live.frames[1][0]["text"]) == {"a": "\ud800"}
 
 
 def test_a_login_without_end_is_refused(started: Started) -> None:

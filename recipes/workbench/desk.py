@@ -39,9 +39,11 @@ class News:
 
 @dataclass
 class Trouble(News):
-    """What was asked for was not done: why."""
+    """What was asked for was not done: why; and on which console, about what field."""
 
     sentence: str
+    console: int = 0
+    about: str = ""
     tell: Literal["trouble"] = "trouble"
 
 
@@ -62,17 +64,17 @@ class Line:
         self._answers.append(answer)
         self.wake.set()
 
-    def complain(self, refusal: Refusal) -> None:
-        self.tell(Trouble(str(refusal)))
+    def complain(self, refusal: Refusal, console: int = 0) -> None:
+        self.tell(Trouble(str(refusal), console, refusal.about))
 
-    def in_background(self, work: Work) -> None:
+    def in_background(self, work: Work, console: int = 0) -> None:
         """Do something that takes its time; a Refusal in it is told."""
 
         async def guarded() -> None:
             try:
                 await work
             except Refusal as refusal:
-                self.complain(refusal)
+                self.complain(refusal, console)
 
         self.spawn(guarded())
 

@@ -35,6 +35,18 @@ class Send(Call):
     code: int = 1000
 
 
+class Request(Call):
+    """A plain HTTP request; the body of a POST as one writes it."""
+
+    do: Literal["request"]
+    console: Number
+    method: Literal["GET", "POST"]
+    url: str = Field(max_length=4_000)
+    headers: str = Field("", max_length=16_000)
+    body: str = Field("", max_length=64_000)
+    form: Literal["json", "form"] = "json"
+
+
 class Leave(Call):
     """A console was taken off the page."""
 
@@ -59,7 +71,7 @@ class Copy(Call):
     form: Literal["python", "test"]
 
 
-ConsolesCall = Connect | Send | Leave | Token | Copy
+ConsolesCall = Connect | Send | Request | Leave | Token | Copy
 
 
 def headers_of(text: str) -> tuple[tuple[str, str], ...]:
@@ -68,7 +80,9 @@ def headers_of(text: str) -> tuple[tuple[str, str], ...]:
     for line in filter(str.strip, text.splitlines()):
         name, colon, value = line.partition(":")
         if not colon:
-            raise Refusal(f"A header is written Name: value, not {line.strip()!r}.")
+            raise Refusal(
+                f"A header is written Name: value, not {line.strip()!r}.", "headers"
+            )
         found.append((name.strip(), value.strip()))
     return tuple(found)
 
@@ -78,9 +92,9 @@ def json_of(text: str) -> str:
     try:
         json.loads(text)
     except RecursionError:
-        raise Refusal("Not sent: it is nested too deeply.") from None
+        raise Refusal("Not sent: it is nested too deeply.", "data") from None
     except ValueError as error:
-        raise Refusal(f"Not sent, since it is no JSON: {error}.") from None
+        raise Refusal(f"Not sent, since it is no JSON: {error}.", "data") from None
     return text
 
 
@@ -90,5 +104,5 @@ def bytes_of(text: str) -> bytes:
         return bytes.fromhex(text)
     except ValueError:
         raise Refusal(
-            "Not sent: binary is written in pairs of hexadecimal digits, 00 ff."
+            "Not sent: binary is written in pairs of hexadecimal digits, 00 ff.", "data"
         ) from None

@@ -18,7 +18,12 @@ from websockets.typing import Origin, Subprotocol
 
 from recipes.workbench.consoles.exchange import Closed, Exchange, Failed, Frame, Refused
 from recipes.workbench.consoles.target import Target, checked
-from recipes.workbench.consoles.wire import CLOSE_TIMEOUT, Recorder, connect_once
+from recipes.workbench.consoles.wire import (
+    CLOSE_TIMEOUT,
+    Recorder,
+    connect_once,
+    why_no_handshake,
+)
 from recipes.workbench.refusal import Refusal
 from recipes.workbench.tail import Tail
 
@@ -69,6 +74,8 @@ class Console:
             MOST_WAITING
         )
         self._connection: Recorder | None = None
+        # The one of the latest handshake, also if it was refused.
+        self._dialled: Recorder | None = None
         self._task: asyncio.Task[None] | None = None
         self._cut = False
         self._close_told = False
@@ -102,6 +109,7 @@ class Console:
         self._orders = asyncio.Queue(MOST_WAITING)
         self.trouble = self.subprotocol = ""
         self._cut = self._close_told = False
+        self._dialled = None
         self._turn_to("connecting")
         self._task = asyncio.create_task(self._live(target, self.exchange))
         return self.exchange
@@ -112,6 +120,7 @@ class Console:
         try:
             end = await self._converse(target, exchange)
         except InvalidStatus as refusal:
+            self._note_handshake(exchange)
             answer = refusal.response
             headers, body = list(answer.headers.raw_items()), bytes(answer.body or b"")
             end = Refused(answer.status_code, answer.reason_phrase, headers, body)
@@ -120,7 +129,8 @@ class Console:
         except ConnectionRefusedError:
             end = Failed("Nobody listens there: is the server running, on that port?")
         except (OSError, EOFError, WebSocketException, ValueError) as error:
-            end = Failed(f"No handshake: {error}.")
+            self._note_handshake(exchange)
+            end = Failed(why_no_handshake(error, target))
         exchange.ended = time.monotonic()
         exchange.end = end
         self._turn_to("over")
@@ -144,6 +154,7 @@ class Console:
             exchange.began = time.monotonic()
             self.subprotocol = connection.subprotocol or ""
             self._connection = connection
+            self._note_handshake(exchange)
             self._turn_to("open")
             orders = asyncio.create_task(self._obey())
             try:
@@ -160,7 +171,12 @@ class Console:
     def _recorder(self, *arguments: Any, **options: Any) -> Recorder:
         recorder = Recorder(*arguments, **options)
         recorder.told = self._tell
+        self._dialled = recorder
         return recorder
+
+    def _note_handshake(self, exchange: Exchange) -> None:
+        if self._dialled is not None:
+            exchange.handshake = self._dialled.handshake_shown()
 
     def _how_it_ended(self, protocol: Protocol) -> Closed:
         received, sent = protocol.close_rcvd, protocol.close_sent
@@ -228,7 +244,7 @@ class Console:
     def ping(self, payload: bytes) -> None:
         """Send a ping. Raises Refusal: its payload is over 125 bytes."""
         if len(payload) > 125:
-            raise Refusal("A ping holds at most 125 bytes (RFC 6455 §5.5).")
+            raise Refusal("A ping holds at most 125 bytes (RFC 6455 §5.5).", "data")
 
         async def action(connection: ClientConnection) -> None:
             self._tell(Frame(time.monotonic(), True, "ping", payload))
@@ -242,11 +258,14 @@ class Console:
         if code not in MAY_BE_SENT:
             raise Refusal(
                 f"{code} cannot be sent: 1000 to 1014 without 1004 to 1006, or 3000 to "
-                "4999 (RFC 6455 §7.4)."
+                "4999 (RFC 6455 §7.4).",
+                "code",
             )
         data = Close(code, reason).serialize()
         if len(data) > 125:
-            raise Refusal("A reason holds at most 123 bytes of UTF-8 (RFC 6455 §5.5).")
+            raise Refusal(
+                "A reason holds at most 123 bytes of UTF-8 (RFC 6455 §5.5).", "data"
+            )
 
         async def action(connection: ClientConnection) -> None:
             self._tell(Frame(time.monotonic(), True, "close", data))

@@ -20,7 +20,13 @@ from recipes.workbench.consoles.offers import (
     offers,
     pages,
 )
-from recipes.workbench.consoles.rows import Rows, console_shown, row
+from recipes.workbench.consoles.request import Answer, ask
+from recipes.workbench.consoles.rows import (
+    Rows,
+    console_shown,
+    handshake_shown,
+    row,
+)
 from recipes.workbench.consoles.target import Target, TokenRequest
 from recipes.workbench.consoles.token import fetch_token
 from recipes.workbench.desk import Desk, Line, News
@@ -39,6 +45,17 @@ class TokenFetched(News):
     console: int
     value: str
     tell: Literal["token"] = "token"
+
+
+@dataclass
+class Answered(News):
+    """What a plain HTTP request was answered with."""
+
+    console: int
+    method: str
+    url: str
+    answer: Answer
+    tell: Literal["answered"] = "answered"
 
 
 @dataclass
@@ -86,25 +103,36 @@ class ConsolesDesk(Desk):
         return offered, pages(self._offers.page, routes)
 
     def take(self, call: calls.ConsolesCall) -> None:
+        try:
+            self._take(call)
+        except Refusal as refusal:
+            self.line.complain(refusal, call.console)
+
+    def _take(self, call: calls.ConsolesCall) -> None:
         match call:
             case calls.Connect():
                 exchange = self._console(call.console).connect(self._target(call))
                 self._exchanges.append(exchange)
                 self.forget(f"console {call.console}")
+                self.forget(f"handshake {call.console}")
             case calls.Send():
                 send(self._console(call.console), call)
             case calls.Leave():
                 if console := self._consoles.pop(call.console, None):
                     self.forget(f"console {call.console}")
                     self.line.spawn(console.end())
+            case calls.Request():
+                self.line.in_background(self._ask(call), call.console)
             case calls.Token():
-                self.line.in_background(self._fetch_token(call))
+                self.line.in_background(self._fetch_token(call), call.console)
             case calls.Copy():
                 self._copy(call)
 
     def news(self) -> Iterator[News]:
         for number, console in self._consoles.items():
             name = f"console {number}"
+            if handshake := handshake_shown(number, console):
+                yield from self.if_new(f"handshake {number}", handshake)
             piece = self.unread(name, console.frames)
             if console.exchange and (piece.items or piece.left_out):
                 began = console.exchange.began
@@ -144,6 +172,14 @@ class ConsolesDesk(Desk):
             self._tokens.pop(next(iter(self._tokens)))
         self._tokens[header] = request
         self.line.tell(TokenFetched(call.console, header))
+
+    async def _ask(self, call: calls.Request) -> None:
+        headers = calls.headers_of(call.headers)
+        target = Target(call.url.strip(), headers)
+        answer = await ask(
+            call.method, target, call.body, call.form, self._allow_remote
+        )
+        self.line.tell(Answered(call.console, call.method, target.url, answer))
 
     def _copy(self, call: calls.Copy) -> None:
         chosen = self._console(call.console).exchange

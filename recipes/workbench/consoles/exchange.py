@@ -74,6 +74,14 @@ class Failed:
     sentence: str
 
 
+@dataclass(frozen=True)
+class Handshake:
+    """A request for a WebSocket and the answer, as their lines went over the wire."""
+
+    sent: str
+    received: str
+
+
 @dataclass
 class Exchange:
     """One connection of one console, from its handshake to its end.
@@ -85,6 +93,7 @@ class Exchange:
         left_out: how many frames came after these.
         ended: when it ended, as `Frame.at`; 0 while it is open.
         end: how it ended; None while it is open.
+        handshake: what was asked and answered; None until there is an answer.
     """
 
     target: Target
@@ -93,6 +102,7 @@ class Exchange:
     left_out: int = 0
     ended: float = 0.0
     end: Refused | Closed | Failed | None = None
+    handshake: Handshake | None = None
     _bytes: int = 0
 
     def add(self, frame: Frame) -> None:

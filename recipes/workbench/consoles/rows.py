@@ -1,13 +1,12 @@
 """Consoles and their frames, as the page shows them: one row for each frame."""
 
-import contextlib
-import json
 from dataclasses import dataclass
 from typing import Literal
 
 from websockets.exceptions import ProtocolError
 from websockets.frames import Close
 
+from recipes.workbench.consoles import meaning
 from recipes.workbench.consoles.console import MOST_SHOWN, Console, Seen
 from recipes.workbench.consoles.exchange import Closed, Exchange, Refused, name_of
 from recipes.workbench.desk import News
@@ -21,6 +20,7 @@ class RefusedShown:
     headers: list[tuple[str, str]]
     body: str
     left_out: int
+    why: str
     kind: Literal["refused"] = "refused"
 
 
@@ -32,6 +32,7 @@ class ClosedShown:
     code: int
     name: str
     reason: str
+    why: str
     kind: Literal["closed"] = "closed"
 
 
@@ -60,11 +61,22 @@ class ConsoleShown(News):
 
 
 @dataclass
+class HandshakeShown(News):
+    """The handshake of a console's connection: the lines sent and received."""
+
+    console: int
+    run: int
+    sent: str
+    received: str
+    tell: Literal["handshake"] = "handshake"
+
+
+@dataclass
 class Row:
     """A frame: its time in seconds since the connection began, its size in bytes.
 
-    Its payload is a `text`, also unfolded if that is `json`, or in `hex`; of a long one
-    the first bytes, and how many are `left_out`.
+    Its payload is a `text`, or in `hex`; of a long one the first bytes, and how many
+    are `left_out`.
     """
 
     at: float
@@ -74,7 +86,6 @@ class Row:
     final: bool
     left_out: int
     text: str | None = None
-    json: str | None = None
     hex: str | None = None
 
 
@@ -96,6 +107,14 @@ def console_shown(number: int, console: Console) -> ConsoleShown:
     return ConsoleShown(number, console.run, state, trouble, console.subprotocol, end)
 
 
+def handshake_shown(number: int, console: Console) -> HandshakeShown | None:
+    """The handshake of a console's connection, once there was an answer."""
+    shown = console.exchange.handshake if console.exchange else None
+    if shown is None:
+        return None
+    return HandshakeShown(number, console.run, shown.sent, shown.received)
+
+
 def end_shown(exchange: Exchange | None) -> EndShown | None:
     """How an exchange ended; None while it has not."""
     end = exchange.end if exchange else None
@@ -103,9 +122,11 @@ def end_shown(exchange: Exchange | None) -> EndShown | None:
         body = end.body[:MOST_SHOWN].decode(errors="replace")
         left_out = max(0, len(end.body) - MOST_SHOWN)
         status = f"{end.status} {end.phrase}".strip()
-        return RefusedShown(status, end.headers, body, left_out)
+        why = meaning.of_refusal(end.status)
+        return RefusedShown(status, end.headers, body, left_out, why)
     if isinstance(end, Closed):
-        return ClosedShown(end.by, end.code, end.name, end.reason)
+        why = meaning.of_code(end.code)
+        return ClosedShown(end.by, end.code, end.name, end.reason, why)
     return FailedShown(end.sentence) if end else None
 
 
@@ -117,13 +138,6 @@ def row(seen: Seen, began: float) -> Row:
         shown.text = close_shown(data)
     elif kind == "text":
         shown.text = data.decode(errors="replace")
-        if not shown.left_out and shown.text.lstrip()[:1] in {"{", "["}:
-            with contextlib.suppress(ValueError, RecursionError):
-                value = json.loads(shown.text)
-                unfolded = json.dumps(value, indent=2, ensure_ascii=False)
-                # Deep brackets indent a short text into a long one.
-                if len(unfolded) <= 5 * MOST_SHOWN:
-                    shown.json = unfolded
     else:
         shown.hex = data.hex(" ")
     return shown

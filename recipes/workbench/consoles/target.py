@@ -33,39 +33,48 @@ class Target:
     token: TokenRequest | None = None
 
 
-def checked(target: Target, allow_remote: bool) -> Target:
+def checked(
+    target: Target, allow_remote: bool, schemes: tuple[str, str] = ("ws", "wss")
+) -> Target:
     """The target, if it can be connected to.
 
-    Raises Refusal: the address is none, is not on this machine, or a header cannot be
-    sent. A host's name other than `localhost` counts as remote, wherever it leads.
+    Raises Refusal: the address is none, has none of the `schemes`, is not on this
+    machine, or a header cannot be sent. A host's name other than `localhost` counts as
+    remote, wherever it leads.
     """
     try:
         parts = urlsplit(target.url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise Refusal(f"{target.url} is not an address.") from None
-    if parts.scheme not in {"ws", "wss"} or not host or port == 0:
-        raise Refusal("An address begins with ws:// or wss://, then host and port.")
+        raise Refusal(f"{target.url} is not an address.", "url") from None
+    if parts.scheme not in schemes or not host or port == 0:
+        begin = "// or ".join(f"{scheme}:" for scheme in schemes)
+        raise Refusal(f"An address begins with {begin}//, then host and port.", "url")
     if parts.fragment or "#" in target.url:
-        raise Refusal("An address of a WebSocket has no # (RFC 6455 §3).")
+        raise Refusal("An address of a WebSocket has no # (RFC 6455 §3).", "url")
     if not target.url.isprintable() or " " in target.url or "\\" in target.url:
-        raise Refusal("An address holds no spaces and no backslash: write %20 or %5C.")
+        raise Refusal(
+            "An address holds no spaces and no backslash: write %20 or %5C.", "url"
+        )
     if not allow_remote and not on_this_machine(host):
         raise Refusal(
             f"{host} is not on this machine. The console connects to 127.0.0.1 and "
-            "localhost alone, unless you start the page with --allow-remote."
+            "localhost alone, unless you start the page with --allow-remote.",
+            "url",
         )
     for name, value in target.headers:
         if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
-            raise Refusal(f"The header {name!r} cannot be sent with that value.")
+            raise Refusal(
+                f"The header {name!r} cannot be sent with that value.", "headers"
+            )
         if name.lower() in ITS_OWN or name.lower().startswith("sec-websocket-"):
             where = "its own field" if name.lower() == "origin" else "the handshake"
-            raise Refusal(f"The header {name} is set by {where}.")
+            raise Refusal(f"The header {name} is set by {where}.", "headers")
     if not HEADER_VALUE.fullmatch(target.origin):
-        raise Refusal("That Origin cannot be sent.")
+        raise Refusal("That Origin cannot be sent.", "origin")
     for protocol in target.subprotocols:
         if not HEADER_NAME.fullmatch(protocol):
-            raise Refusal(f"{protocol!r} is not a subprotocol's name.")
+            raise Refusal(f"{protocol!r} is not a subprotocol's name.", "subprotocols")
     return target
 
 

@@ -1,14 +1,20 @@
 """The client of `websockets`, made to tell each frame as it goes over the wire."""
 
+import socket
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidMessage
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 
-from recipes.workbench.consoles.exchange import Frame
+from recipes.workbench.consoles.exchange import Frame, Handshake
+from recipes.workbench.consoles.target import Target
 
 # Seconds for the server to answer a close, and to end the line after it.
 CLOSE_TIMEOUT = 5.0
@@ -45,6 +51,40 @@ class Recorder(ClientConnection):
             # A server that has closed, or broken the protocol, may keep the line up.
             self.is_ending = True
             self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
+
+    def handshake_shown(self) -> Handshake | None:
+        """The handshake's two halves; None if there was no answer in HTTP."""
+        request, response = self.request, self.response
+        if request is None or response is None:
+            return None
+        sent = [f"GET {request.path} HTTP/1.1", *lines_of(request.headers)]
+        status = f"HTTP/1.1 {response.status_code} {response.reason_phrase}".rstrip()
+        return Handshake(
+            "\n".join(sent), "\n".join([status, *lines_of(response.headers)])
+        )
+
+
+def lines_of(headers: Headers) -> list[str]:
+    return [f"{name}: {value}" for name, value in headers.raw_items()]
+
+
+def why_no_handshake(error: Exception, target: Target) -> str:
+    """What an address or a server was wrong in, as a sentence."""
+    parts = urlsplit(target.url)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"The certificate is not trusted: {error.verify_message}."
+    if isinstance(error, ssl.SSLError):
+        return (
+            "No TLS is spoken there: wss:// needs a server with a certificate, and "
+            "one that runs on this machine is reached with ws://."
+        )
+    if isinstance(error, socket.gaierror):
+        return f"There is no host named {parts.hostname}."
+    if isinstance(error, InvalidMessage | EOFError):
+        return "What listens there does not answer in HTTP, or ended the line at once."
+    if isinstance(error, OSError):
+        return f"No connection: {(error.strerror or str(error)).rstrip('.')}."
+    return f"No handshake: {error}."
 
 
 class connect_once(connect):

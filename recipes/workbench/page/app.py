@@ -16,7 +16,7 @@ from recipes.workbench.exercises.editors import editor, name_of
 from recipes.workbench.page import render
 from recipes.workbench.page.guard import Guard
 from recipes.workbench.page.live import Page
-from recipes.workbench.page.statement import statement
+from recipes.workbench.page.statement import in_its_order, statement
 from recipes.workbench.page.workbench import Workbench
 from recipes.workbench.servers.apps import apps
 from recipes.workbench.servers.starting import APPS, JUDGING, warm
@@ -77,7 +77,7 @@ def create_app(port: int, allow_remote: bool = False) -> FastAPI:
             title=catalog.title(recipe),
             text=render.text(f"recipes/{recipe}/README.md"),
             sources=render.sources(recipe),
-            apps=apps(recipe),
+            apps=in_its_order(recipe, apps(recipe)),
             users=users(recipe),
             exercise=catalog.exercise(recipe).relative_to(catalog.ROOT).as_posix(),
             before=recipes[n - 1] if n else None,

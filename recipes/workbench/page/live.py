@@ -21,7 +21,7 @@ from recipes.workbench.page import render
 from recipes.workbench.page.calls import AnyCall, Calls, Open
 from recipes.workbench.page.workbench import Workbench
 from recipes.workbench.refusal import Refusal
-from recipes.workbench.servers.desk import ServersCall, ServersDesk
+from recipes.workbench.servers.desk import ServersCall, ServersDesk, Stop
 
 # Seconds between two looks at what is new: a flood is told in few large messages.
 PAUSE = 0.04
@@ -95,6 +95,8 @@ class Page:
     def _take(self, call: Calls) -> None:
         if isinstance(call, Open):
             self._open(call.recipe)
+        elif isinstance(call, Stop) and call.recipe:
+            self._servers.take(call)
         elif not self.recipe:
             raise Refusal("Open a recipe first.")
         elif isinstance(call, ServersCall):

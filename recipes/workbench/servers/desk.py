@@ -22,10 +22,14 @@ class Start(Call):
 
 
 class Stop(Call):
-    """Stop an app as a system does: with SIGTERM first."""
+    """Stop an app as a system does: with SIGTERM first.
+
+    It is one of the recipe that the page shows, if the call names no other.
+    """
 
     do: Literal["stop"]
     app: str
+    recipe: str = ""
 
 
 ServersCall = Start | Stop
@@ -43,6 +47,25 @@ class AppShown(News):
     pages: list[str]
     offers: Sequence[object]
     tell: Literal["app"] = "app"
+
+
+@dataclass
+class Running:
+    """A server that runs, of whichever recipe: where, and the sockets it has."""
+
+    recipe: str
+    app: str
+    state: str
+    port: int
+    sockets: list[str]
+
+
+@dataclass
+class RunningShown(News):
+    """What runs, of all recipes."""
+
+    servers: list[Running]
+    tell: Literal["running"] = "running"
 
 
 @dataclass
@@ -71,12 +94,16 @@ class ServersDesk(Desk):
         self._offering = offering
 
     def take(self, call: ServersCall) -> None:
-        app = self._apps.get(self.recipe, call.app)
         if isinstance(call, Start):
+            app = self._apps.get(self.recipe, call.app)
             settings = settings_of(call.settings)
             self.line.in_background(self._apps.start(app, settings))
-        else:
-            self.line.in_background(app.stop(drains=DRAIN_TIMEOUT))
+            return
+        for app in self._apps.every():
+            if (app.recipe, app.name) == (call.recipe or self.recipe, call.app):
+                self.line.in_background(app.stop(drains=DRAIN_TIMEOUT))
+                return
+        raise Refusal(f"Nothing of that name runs: {call.app}.")
 
     def news(self) -> Iterator[News]:
         for app in self._apps.of(self.recipe) if self.recipe else []:
@@ -85,14 +112,34 @@ class ServersDesk(Desk):
             if piece.items or piece.left_out:
                 yield LogLines(app.name, piece.items, piece.left_out)
             yield from self.if_new(app.name, self._shown(app))
+        # No app has such a name.
+        yield from self.if_new("what runs", RunningShown(self._running()))
+
+    def _running(self) -> list[Running]:
+        every = [a for a in self._apps.every() if a.state not in {"stopped", "failed"}]
+        return [
+            Running(
+                app.recipe,
+                app.name,
+                app.state,
+                app.port,
+                [path for kind, path in routes_of(app) if kind == "websocket"],
+            )
+            for app in every
+        ]
 
     def _shown(self, app: App) -> AppShown:
-        routes = app.server.routes() if app.server and app.state == "running" else []
+        routes = routes_of(app)
         offers, pages = self._offering(app.name, app.port, routes)
         settings = " ".join(f"{k}={v}" for k, v in app.settings.items())
         return AppShown(
             app.name, app.state, app.sentence, app.port, settings, pages, offers
         )
+
+
+def routes_of(app: App) -> list[tuple[str, str]]:
+    """What an app serves, while it runs."""
+    return app.server.routes() if app.server and app.state == "running" else []
 
 
 def settings_of(line: str) -> dict[str, str]:

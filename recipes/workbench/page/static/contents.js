@@ -1,6 +1,7 @@
 // The contents: how far you are, as judging your exercises finds it.
 import { find } from "./dom.js";
 import { connect, on } from "./live.js";
+import "./servers/running.js";
 
 on("progress", ({ recipe, state, passed, total }) => {
   const place = find(`#${recipe} .progress`);

@@ -7,6 +7,8 @@ const file = find("#file");
 
 /** Show a tab: "text", "code" or "exercise". */
 export function show(name, focus = false) {
+  const another = find("[role=tab][aria-selected=true]").id !== `tab-${name}`;
+  if (another) dispatchEvent(new Event("tab-leaves"));
   for (const tab of tabs) {
     const chosen = tab.id === `tab-${name}`;
     tab.setAttribute("aria-selected", chosen);
@@ -15,6 +17,7 @@ export function show(name, focus = false) {
     if (chosen && focus) tab.focus();
   }
   if (name === "code") load();
+  if (another) dispatchEvent(new Event("tab-shown"));
 }
 
 async function load() {

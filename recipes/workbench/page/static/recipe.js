@@ -1,9 +1,10 @@
-// A recipe's page.
+// A recipe's page: each room of the workbench has its scripts in a folder of its name.
 import { connect } from "./live.js";
 import "./read.js";
-import "./servers.js";
-import "./consoles.js";
-import "./source.js";
-import "./exercise.js";
+import "./scrolled.js";
+import "./servers/servers.js";
+import "./consoles/consoles.js";
+import "./exercises/source.js";
+import "./exercises/exercise.js";
 
 connect();

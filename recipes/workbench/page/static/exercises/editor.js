@@ -1,5 +1,5 @@
 // A plain editor: a textarea with line numbers, in which Tab indents.
-import { element, find } from "./dom.js";
+import { element, find } from "../dom.js";
 
 const INDENT = "    ";
 

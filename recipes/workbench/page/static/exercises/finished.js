@@ -1,7 +1,7 @@
 // After the last task: the reference, beside what was written; and starting over.
-import { element, find } from "./dom.js";
+import { element, find } from "../dom.js";
 import { forget } from "./hints.js";
-import { call, on } from "./live.js";
+import { call, on } from "../live.js";
 
 let passed = false;
 

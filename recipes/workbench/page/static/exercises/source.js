@@ -1,8 +1,8 @@
 // The exercise's file and its editor: read, typed, kept, saved; and both changed at once.
-import { find } from "./dom.js";
+import { find } from "../dom.js";
 import { Editor } from "./editor.js";
-import { always } from "./kept.js";
-import { call, on, onLost } from "./live.js";
+import { always } from "../kept.js";
+import { call, on, onLost } from "../live.js";
 
 const MOST_BYTES = 2 ** 20;
 const DRAFT = "draft of exercise.py";

@@ -1,6 +1,6 @@
 // An exchange as code: shown in a dialog, and put into the clipboard.
-import { find } from "./dom.js";
-import { on } from "./live.js";
+import { find } from "../dom.js";
+import { on } from "../live.js";
 
 const dialog = find("#copied");
 const code = find("textarea", dialog);

@@ -1,8 +1,8 @@
 // The exercise: its tasks as they are judged. Beside it lie its editor, hints and end.
-import { element, find } from "./dom.js";
+import { element, find } from "../dom.js";
 import { finish } from "./finished.js";
 import { hintsFor } from "./hints.js";
-import { call, on } from "./live.js";
+import { call, on } from "../live.js";
 import { editor } from "./source.js";
 
 const MARKS = { waiting: "… waits", running: "▸ runs", passed: "✓ passed", failed: "✗ failed", "": "· to do" };

@@ -1,7 +1,7 @@
 // The hints of an exercise, each inside its task.
-import { element, find } from "./dom.js";
-import { session } from "./kept.js";
-import { call, on } from "./live.js";
+import { element, find } from "../dom.js";
+import { session } from "../kept.js";
+import { call, on } from "../live.js";
 
 // How many hints of each task have been asked for.
 let asked = session.recall("hints", {});
