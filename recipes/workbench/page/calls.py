@@ -7,6 +7,7 @@ from pydantic import Field, TypeAdapter
 from recipes.workbench.consoles.calls import ConsolesCall
 from recipes.workbench.desk import Call
 from recipes.workbench.exercises.desk import ExerciseCall
+from recipes.workbench.programs.desk import ProgramsCall
 from recipes.workbench.servers.desk import ServersCall
 
 
@@ -17,5 +18,5 @@ class Open(Call):
     recipe: str
 
 
-Calls = Open | ServersCall | ConsolesCall | ExerciseCall
+Calls = Open | ServersCall | ConsolesCall | ProgramsCall | ExerciseCall
 AnyCall = TypeAdapter[Calls](Annotated[Calls, Field(discriminator="do")])

@@ -20,6 +20,7 @@ from recipes.workbench.exercises.desk import ExerciseDesk
 from recipes.workbench.page import render
 from recipes.workbench.page.calls import AnyCall, Calls, Open
 from recipes.workbench.page.workbench import Workbench
+from recipes.workbench.programs.desk import ProgramsCall, ProgramsDesk
 from recipes.workbench.refusal import Refusal
 from recipes.workbench.servers.desk import ServersCall, ServersDesk, Stop
 
@@ -50,7 +51,10 @@ class Page:
         self._exercise = ExerciseDesk(line, workbench.exercises, render.code)
         self._consoles = ConsolesDesk(line, workbench.apps, workbench.allow_remote)
         self._servers = ServersDesk(line, workbench.apps, self._consoles.offering)
-        self._desks: list[Desk] = [self._exercise, self._servers, self._consoles]
+        self._programs = ProgramsDesk(line, workbench.programs)
+        self._desks: list[Desk] = [
+            *(self._exercise, self._servers, self._consoles, self._programs)
+        ]
 
     async def run(self) -> None:
         """Serve the page until it goes."""
@@ -103,6 +107,8 @@ class Page:
             self._servers.take(call)
         elif isinstance(call, ConsolesCall):
             self._consoles.take(call)
+        elif isinstance(call, ProgramsCall):
+            self._programs.take(call)
         else:
             self._exercise.take(call)
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import MutableMapping, Sequence
 from html import escape
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -17,6 +18,7 @@ from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.util import ClassNotFound
 
 from recipes.workbench import catalog
+from recipes.workbench.programs.commands import Command, commands, lines
 
 Env = MutableMapping[str, Any]
 
@@ -74,7 +76,11 @@ def sources(recipe: str) -> list[str]:
 def text(name: str) -> str:
     """A text of the workbook as HTML; `name` is its path from the root."""
     source = (catalog.ROOT / name).read_text(encoding="utf-8")
-    return str(MARKDOWN.render(source, {"folder": posixpath.dirname(name)}))
+    folder, base = posixpath.split(name)
+    env: Env = {"folder": folder}
+    if recipe := re.fullmatch(r"recipes/(r\d\d_\w+)", folder):
+        env.update(text=base, commands=enumerate(commands(recipe[1], base)))
+    return str(MARKDOWN.render(source, env))
 
 
 def anchor(heading: str) -> str:
@@ -102,6 +108,28 @@ def place(folder: str, target: str) -> str:
     return f"/{recipe}#file:{name}"
 
 
+def runnable(text: str, n: int, command: Command) -> str:
+    """Where a command of a text can be run."""
+    if command.kind == "terminal":
+        return '<p class="for-a-terminal">For a terminal.</p>\n'
+    data = {"kind": command.kind, "text": text, "n": n, "server": command.app}
+    data |= {"settings": command.settings, "options": command.options}
+    if command.kind == "socket":
+        data["address"] = command.arguments[0]
+    attributes = "".join(
+        f' data-{k}="{escape(str(v))}"' for k, v in data.items() if v != ""
+    )
+    label = escape(f"Run {command.line}")
+    return (
+        f'<div class="runnable"{attributes}><p class="tools">'
+        f'<button class="go" aria-label="{label}">▶ Run</button> '
+        '<span role="status"></span></p>'
+        '<p class="left-out" hidden></p>'
+        f'<pre class="printed" role="log" aria-label="{escape(command.line)} prints" '
+        'tabindex="0" hidden></pre></div>\n'
+    )
+
+
 class Renderer(RendererHTML):
     """markdown-it-py's own, for a text whose folder stands in `env`."""
 
@@ -111,9 +139,15 @@ class Renderer(RendererHTML):
             return sequence(text)
         # Reached with the keyboard, since a long line is scrolled.
         name = "code" if kind == "python" else "code output"
-        return (
+        if kind == "python":
+            text = dedent(text)  # an excerpt may be from deep in a file
+        shown = (
             f'<pre class="{name}" tabindex="0"><code>{code(text, kind)}</code></pre>\n'
         )
+        if kind == "console" and "commands" in env:
+            for _line in lines(text):
+                shown += runnable(env["text"], *next(env["commands"]))
+        return shown
 
     def heading_open(
         self, tokens: Sequence[Token], n: int, _: OptionsDict, env: Env

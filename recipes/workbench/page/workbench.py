@@ -11,6 +11,7 @@ from recipes.workbench.desk import Work
 from recipes.workbench.exercises import practice
 from recipes.workbench.exercises.attempt import Exercises
 from recipes.workbench.page import saves
+from recipes.workbench.programs.programs import Programs
 from recipes.workbench.servers.apps import Apps
 
 
@@ -32,6 +33,7 @@ class Workbench:
         allow_remote: whether consoles may connect to other machines.
         apps: the recipes' servers.
         exercises: the recipes' exercises.
+        programs: what the texts tell to run.
         pages: the pages that are open in browsers.
     """
 
@@ -41,6 +43,7 @@ class Workbench:
         self.pages: set[OpenPage] = set()
         self.apps = Apps(self.changed)
         self.exercises = Exercises(self.changed)
+        self.programs = Programs(self.apps, self.changed, self.spawn)
         self._tasks: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
 
@@ -79,6 +82,7 @@ class Workbench:
         """Stop all that was started."""
         self._over.set()
         practice.cancel_all()
+        self.programs.kill()
         await self.apps.stop()
         for task in self._tasks:
             task.cancel()

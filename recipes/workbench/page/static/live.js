@@ -10,7 +10,7 @@ let socket;
 let wait = 250;
 
 /** Have `listener` called with each piece of news of a kind. */
-export const on = (kind, listener) => (listeners[kind] = listener);
+export const on = (kind, listener) => (listeners[kind] ??= []).push(listener);
 
 /** Have `listener` called when the workbench is gone, and with it what it held for this page. */
 export const onLost = (listener) => lost.push(listener);
@@ -42,7 +42,7 @@ export function connect() {
   };
   socket.onmessage = ({ data }) => {
     const news = JSON.parse(data);
-    listeners[news.tell]?.(news);
+    listeners[news.tell]?.forEach((listener) => listener(news));
   };
   socket.onclose = ({ code, reason }) => {
     lost.forEach((listener) => listener());

@@ -3,6 +3,7 @@ import "./copied.js";
 import { complain, find } from "../dom.js";
 import { session } from "../kept.js";
 import { on, onLost } from "../live.js";
+import { onSocket } from "../programs/programs.js";
 import { onTry } from "../servers/servers.js";
 import { Console } from "./console.js";
 import { keptOf, restore } from "./kept.js";
@@ -31,10 +32,12 @@ function leave(number) {
   (consoles.values().next().value?.fields.url ?? find("#another")).focus();
 }
 
-onTry((offer) => {
+function take(offer) {
   const idle = [...consoles.values()].find(({ busy }) => !busy);
   (idle ?? another())?.take(offer);
-});
+}
+onTry(take);
+onSocket((url) => take({ url, headers: {}, subprotocols: [], origin: "", send: [] }));
 find("#another").addEventListener("click", () => another()?.fields.url.focus());
 
 on("console", (news) => consoles.get(news.console)?.update(news));
