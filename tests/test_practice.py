@@ -318,6 +318,17 @@ def test_reset_keeps_every_work(workbook: Path) -> None:
     assert practice.reset(RECIPE) == exercise.with_name(names[1])
 
 
+def test_reset_keeps_the_learners_own_test(workbook: Path) -> None:
+    file = catalog.catch(RECIPE)
+    given = file.read_bytes()
+    assert practice.reset_test(RECIPE) is None
+    file.write_bytes(b"# a test of my own")
+    copy = practice.reset_test(RECIPE)
+    assert copy == file.with_name("exercise_before_reset_test_1.py")
+    assert copy.read_bytes() == b"# a test of my own"
+    assert file.read_bytes() == given
+
+
 def test_two_at_a_time(workbook: Path) -> None:
     """Nothing of it minds being called by several threads."""
     for recipe in (RECIPE, OTHER):

@@ -799,6 +799,8 @@ def test_nobody_waits(client: LiveClient) -> None:
         talks(ada, range(300))
         # In whichever order: that is another task's.
         assert {*heard(bob, 300)} == {f"{n}" for n in range(300)}
+        bob.send_bytes(b"bytes")
+        assert bob.receive() == closed(1003, "Text only")
 
 
 @pytest.mark.live

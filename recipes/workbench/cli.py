@@ -270,9 +270,9 @@ def solution(
 def reset(recipe: Recipe) -> None:
     """Put the starter back, and keep a copy of your work."""
     assert recipe is not None
-    copy = practice.reset(recipe)
-    if copy is not None:
-        console.print(f"Your work is kept in {copy.relative_to(catalog.ROOT)}")
+    for copy in (practice.reset(recipe), practice.reset_test(recipe)):
+        if copy is not None:
+            console.print(f"Your work is kept in {copy.relative_to(catalog.ROOT)}")
     file = catalog.exercise(recipe)
     console.print(f"{file.relative_to(catalog.ROOT)} is as it was given.")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from recipes.workbench import catalog
-from recipes.workbench.exercises import remembered
+from recipes.workbench.exercises import catch, remembered
 from recipes.workbench.exercises.judge import Judging, Verdict
 from recipes.workbench.refusal import Refusal
 from recipes.workbench.tasks import Task, tasks
@@ -195,10 +195,20 @@ def reset(recipe: str) -> Path | None:
     return copy
 
 
-def keep(file: Path) -> Path:
+def reset_test(recipe: str) -> Path | None:
+    """As `reset`, for the test that a learner writes, where a recipe has one."""
+    if not catch.begun(recipe):
+        return None
+    file = catalog.catch(recipe)
+    copy = keep(file, "test_")
+    file.write_bytes((catalog.STARTERS / recipe / file.name).read_bytes())
+    return copy
+
+
+def keep(file: Path, kind: str = "") -> Path:
     """Copy the exercise to the next free name beside it."""
     for n in count(1):
-        copy = file.with_name(f"exercise_before_reset_{n}.py")
+        copy = file.with_name(f"exercise_before_reset_{kind}{n}.py")
         # "x" fails if somebody else has taken the name meanwhile.
         with contextlib.suppress(FileExistsError), copy.open("xb") as new:
             new.write(file.read_bytes())

@@ -51,7 +51,6 @@ class Client(httpx2.Client):
         self.stuck: list[tuple[str, str]] = []
         self.still_there: list[Session] = []
         self.crashed_before: int | None = None
-        self.sessions = 0
 
     def request(self, method: str, url: Any, **options: Any) -> httpx2.Response:
         """A request, with its answer in the transcript."""
@@ -121,8 +120,8 @@ class Session(WebSocketTestSession):
     """
 
     def __init__(self, client: Client, url: str) -> None:
-        client.sessions += 1
-        self.client, self.url, self.number = client, url, client.sessions
+        client.transcript.sessions += 1
+        self.client, self.url, self.number = client, url, client.transcript.sessions
         self.left = self.ended = self.failed = False
 
     @property

@@ -27,7 +27,9 @@ class Line(NamedTuple):
 
 
 class Transcript(list[Line]):
-    """All that happened, in its order."""
+    """All that happened, in its order, and of how many sessions so far."""
+
+    sessions = 0
 
     def note(self, who: str, what: str) -> None:
         self.append(Line(time.monotonic(), who, what))
