@@ -91,6 +91,10 @@ def test_a_request_a_token_and_its_claims(opened: OpenPage) -> None:
     console(page).locator("[name=form]").select_option("json")
     console(page).get_by_role("button", name="Send request").click()
     page.get_by_text("The body is no JSON").wait_for()
+    console(page).get_by_role("button", name="Fetch a token").click()
+    claims = console(page).get_by_label("What the token says")
+    claims.get_by_text('"sub":"johndoe"').wait_for()
+    assert "valid until" in claims.inner_text()
 
 
 def test_recall_filter_and_save(opened: OpenPage, tmp_path: Path) -> None:
@@ -186,3 +190,55 @@ def test_starting_and_stopping_moves_nothing(opened: OpenPage) -> None:
     main.get_by_role("button", name="Stop", exact=True).click()
     page.locator("[data-app=main][data-state=stopped]").wait_for()
     assert console(page).bounding_box() == seen
+
+
+def test_two_consoles_show_eight_messages_each(opened: OpenPage) -> None:
+    page = opened("/r05_chat")
+    main = start(page, "main")
+    for n, name in enumerate(("ada", "bob")):
+        main.get_by_role("button", name=f"/chatroom/{name}").click()
+        page.locator(".console[data-state=open]").nth(n).wait_for()
+    both = [page.get_by_role("article", name=f"Console {n}") for n in (1, 2)]
+    message = console(page).get_by_label("Message")
+    for n in range(8):
+        message.fill(f"Hi {n}")
+        message.press("Enter")
+        for each in both:
+            each.locator(".received", has_text=f"Hi {n}").wait_for()
+    for each in both:
+        shown = each.locator(".frame").evaluate_all(
+            """rows => rows.filter(row => {
+                const lanes = row.parentElement.getBoundingClientRect();
+                const {top, bottom} = row.getBoundingClientRect();
+                return top >= lanes.top && bottom <= lanes.bottom;
+            }).length"""
+        )
+        assert shown >= 8
+    # The same fits a phone.
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for each in both:
+        assert each.evaluate("at => at.scrollWidth <= at.clientWidth")
+
+
+def test_every_offer_is_a_few_keys_away(opened: OpenPage) -> None:
+    page = opened("/r01_setup")
+    start(page, "main")
+    page.reload()
+    page.locator(".offers button").first.wait_for()
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent") == "To what to try":
+            break
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.className") == "offer"
+    page.keyboard.press("Enter")
+    console(page).get_by_text("Closed by the server: 1000").wait_for()
+
+
+def test_what_runs_is_stopped_from_a_text(opened: OpenPage) -> None:
+    recipe, text = opened("/r01_setup"), opened("/symptoms")
+    start(recipe, "main")
+    text.locator("#running summary").click()
+    text.get_by_role("button", name="Stop r01_setup main").click()
+    recipe.locator("[data-app=main][data-state=stopped]").wait_for()

@@ -2,6 +2,7 @@
 import { connect } from "./live.js";
 import "./read.js";
 import "./scrolled.js";
+import "./skip.js";
 import "./servers/servers.js";
 import "./consoles/consoles.js";
 import "./exercises/source.js";
