@@ -150,6 +150,20 @@ def test_save_is_told_and_judged(started: Started) -> None:
 
 
 @pytest.mark.slow
+def test_a_save_restarts_the_server_of_the_exercise_alone(started: Started) -> None:
+    with started.page("r03_disconnects") as live:
+        base = live.news("source")["hash"]
+        text = catalog.starter("r03_disconnects").read_text(encoding="utf-8")
+        live.start("main")
+        live.start("exercise")
+        live.call("save", text=f"{text}\n", base=base)
+        live.news("app", lambda n: n["app"] == "exercise" and n["state"] == "starting")
+        live.state("exercise", "running")
+        assert live.states["main"] == "running"
+        assert not any("restarting" in line for line in live.lines["main"])
+
+
+@pytest.mark.slow
 def test_nothing_else_can_be_written(started: Started) -> None:
     with started.page("r02_send_receive") as live:
         base = live.news("source")["hash"]

@@ -84,6 +84,11 @@ def test_no_modules_import_each_other() -> None:
         pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
+def test_scripts_of_the_page_are_short() -> None:
+    for file in (catalog.RECIPES / "workbench" / "page" / "static").rglob("*.js"):
+        assert len(file.read_text(encoding="utf-8").splitlines()) <= 200, file
+
+
 def test_recipes_do_not_know_the_workbench() -> None:
     for recipe in catalog.recipes():
         for file in (catalog.RECIPES / recipe).rglob("*.py"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from recipes.workbench import catalog
-from tests.helpers.pages import OpenPage
+from tests.helpers.pages import OpenPage, start_app
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -71,6 +71,17 @@ def test_from_statement_to_green(page: "Page", exercise: Path) -> None:
     # What is typed is about a text that was not judged yet.
     assert page.locator(".gutter mark").count() == 0
     assert page.locator("#finished").is_hidden()
+
+
+def test_its_server_and_its_log_are_there(page: "Page") -> None:
+    place = page.locator("#exercise-server")
+    start_app(page, "exercise")
+    place.get_by_text("Uvicorn running").wait_for()
+    place.get_by_role("button", name="/ws/").first.click()
+    place.get_by_text("connection open").wait_for()
+    page.locator(".lanes").get_by_text("TODO").wait_for()
+    place.get_by_role("button", name="Stop", exact=True).click()
+    page.locator("[data-app=exercise][data-state=stopped]").wait_for()
 
 
 @with_solutions

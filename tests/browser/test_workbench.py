@@ -13,6 +13,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from recipes.workbench import catalog
 from tests.helpers.pages import OpenPage, Started, served
+from tests.helpers.pages import start_app as start
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page
@@ -23,16 +24,6 @@ pytestmark = pytest.mark.slow
 with_solutions = pytest.mark.skipif(
     not catalog.SOLUTIONS.is_dir(), reason="this is tested where solutions/ is"
 )
-
-
-def start(page: "Page", app: str) -> "Locator":
-    """Start an app with its button, and wait until it runs."""
-    place = page.locator(f"[data-app={app}]")
-    # Servers belong to the workbench: another page may have started it.
-    if place.get_attribute("data-state") != "running":
-        place.get_by_role("button", name="Start").click()
-    page.locator(f"[data-app={app}][data-state=running]").wait_for()
-    return place
 
 
 def offer(place: "Locator", title: str) -> None:

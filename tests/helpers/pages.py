@@ -26,7 +26,7 @@ BOUND = 20.0
 LONG_BOUND = 60.0
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
 News = dict[str, Any]
 # Opens a page of the workbench in a browser.
@@ -179,3 +179,16 @@ class Live:
             "console", lambda n: n["console"] == console and n["end"] is not None
         )["end"]
         return end
+
+
+def start_app(page: "Page", app: str) -> "Locator":
+    """Start an app with its button, and wait until it runs; its place on the page."""
+    place = page.locator(f"[data-app={app}]")
+    page.locator(f"[data-app={app}][data-state]").wait_for()
+    # Servers belong to the workbench: another page may have started it.
+    if place.get_attribute("data-state") != "running":
+        place.get_by_role("button", name="Start", exact=True).click()
+    page.locator(f"[data-app={app}][data-state=running]").wait_for()
+    if place.locator(".more").is_hidden():
+        place.locator(".open").click()
+    return place

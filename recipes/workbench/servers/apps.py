@@ -25,6 +25,9 @@ LONGEST_LINE = 2_000
 MOST_CRASHES = 100
 # Seconds that an app with a handler of its own for SIGTERM has for what that does.
 DRAIN_TIMEOUT = 10.0
+# An exercise's module, and the files of a recipe that are a learner's.
+EXERCISE = "exercise"
+OF_EXERCISES = {"exercise.py", "test_exercise.py"}
 # Seconds that a server may take to stop when the workbench ends.
 LAST_TIMEOUT = 2.0
 
@@ -249,13 +252,22 @@ class Apps:
         await app.start(settings)
 
     async def saved(self, files: set[Path]) -> None:
-        """Restart the servers of the recipes whose files were saved."""
+        """Restart the servers of the recipes whose files were saved.
+
+        For the exercise that is its own alone: no other app imports it, and a learner
+        who saves it often has consoles open to others.
+        """
         names: dict[str, list[str]] = {}
         for file in sorted(files):
             names.setdefault(file.relative_to(catalog.RECIPES).parts[0], [])
             names[file.relative_to(catalog.RECIPES).parts[0]].append(file.name)
         self._looked_at -= names.keys()
-        every = [app for app in self.every() if app.recipe in names]
+        every = [
+            app
+            for app in self.every()
+            if app.recipe in names
+            and (app.name == EXERCISE or set(names[app.recipe]) - OF_EXERCISES)
+        ]
         whys = [f"saved {', '.join(names[app.recipe])}" for app in every]
         restarts = [app.restart(why) for app, why in zip(every, whys, strict=True)]
         await asyncio.gather(*restarts)

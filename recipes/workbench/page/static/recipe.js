@@ -3,6 +3,7 @@ import { connect } from "./live.js";
 import "./read.js";
 import "./scrolled.js";
 import "./programs/programs.js";
+import "./skip.js";
 import "./servers/servers.js";
 import "./consoles/consoles.js";
 import "./exercises/source.js";

@@ -99,7 +99,7 @@ export class Address {
     });
     const some = groups.filter((group) => group.childElementCount);
     pick.replaceChildren(element("option", { value: "" }, some.length ? "choose …" : "nothing that fits"), ...some);
-    pick.closest("label").hidden = !this.running.length;
+    pick.hidden = !this.running.length;
     const token = decoded(`${headers.value} ${url.value}`);
     find(".jwt", this.place).hidden = !token;
     find(".jwt", this.place).textContent = token;

@@ -6,6 +6,9 @@ import { Compose } from "./compose.js";
 import { Lanes } from "./lanes.js";
 import { answerRecord, count, endRecord, handshakeRecord, note, words } from "./records.js";
 import { save } from "./saved.js";
+import { voice } from "./voice.js";
+
+const NAMES = { connecting: "Connecting…", open: "Close", closing: "Closing…" };
 
 /** `gone` is called when it was taken off the page. */
 export class Console {
@@ -21,6 +24,7 @@ export class Console {
     this.find("h3").textContent = `Console ${number}`;
     this.find(".lanes").setAttribute("aria-label", `Frames of console ${number}`);
     find("#consoles").append(this.place);
+    this.say = voice(this.find(".news"));
     this.lanes = new Lanes(this.place, ({ kind, text, hex }) => this.send({ kind, data: text ?? hex, code: 1000 }));
     this.address = new Address(this.place, number);
     this.compose = new Compose(this.place, (what) => this.send(what));
@@ -28,6 +32,7 @@ export class Console {
 
     this.listen("form.connect", "submit", (event) => {
       event.preventDefault();
+      this.address.accept();
       if (this.address.plain) this.request();
       else if (this.state === "open") this.send({ kind: "close", code: 1000, data: "" });
       else this.connect();
@@ -40,7 +45,8 @@ export class Console {
     this.listen(".pings", "change", () => this.sift());
     for (const form of ["python", "test"]) this.listen(`.copy[data-form=${form}]`, "click", () => this.call("copy", { form }));
     this.find(".token")?.addEventListener("click", () => {
-      this.call("token", { url: this.fields.url.value, user: Number(this.fields.user.value) });
+      const url = this.fields.url.value.replace(/^http/, "ws");
+      this.call("token", { url, user: Number(this.fields.user.value) });
     });
     this.fitState();
   }
@@ -57,18 +63,15 @@ export class Console {
     return call(what, { console: this.number, ...values });
   }
 
-  /** Whether it has a connection, or is about to. */
   get busy() {
     return ["connecting", "open", "closing"].includes(this.state);
   }
 
   connect() {
-    this.address.accept();
     this.call("connect", this.address.values("url", "headers", "subprotocols", "origin"));
   }
 
   request() {
-    this.address.accept();
     this.call("request", this.address.values("method", "url", "headers", "body", "form"));
   }
 
@@ -110,8 +113,7 @@ export class Console {
     this.find(".state").textContent = this.state;
     const go = this.find(".go");
     const { plain } = this.address;
-    const names = { connecting: "Connecting…", open: "Close", closing: "Closing…" };
-    go.textContent = plain ? "Send request" : (names[this.state] ?? "Connect");
+    go.textContent = plain ? "Send request" : (NAMES[this.state] ?? "Connect");
     // Not `disabled`: that would take the focus away from who pressed it.
     go.setAttribute("aria-disabled", !plain && this.busy && !open);
     this.compose.allow(open);
@@ -173,15 +175,6 @@ export class Console {
 
   complain(sentence) {
     Object.assign(this.find(".trouble"), { textContent: sentence, hidden: !sentence });
-  }
-
-  /** For those who hear the page: the newest thing, not each of a flood. */
-  say(text) {
-    this.news = text;
-    this.saying ??= setTimeout(() => {
-      this.saying = undefined;
-      this.find(".news").textContent = this.news;
-    }, 300);
   }
 
   leave() {

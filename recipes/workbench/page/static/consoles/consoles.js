@@ -57,5 +57,9 @@ function keep() {
 }
 addEventListener("pagehide", keep);
 
-for (const kept of session.recall("consoles", [])) restore(make(kept.number), kept);
+try {
+  for (const kept of session.recall("consoles", [])) restore(make(kept.number), kept);
+} catch {
+  session.forget("consoles"); // an older page kept it, in another form
+}
 if (!consoles.size) another();

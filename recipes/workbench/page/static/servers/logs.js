@@ -9,8 +9,10 @@ const which = find("#which-log");
 const dock = find("#dock");
 let counts = {};
 
-/** Show the log of an app in the dock, unless it has a place of its own. */
+/** Show the log of an app: in the dock, or in its own place, as the exercise's is. */
 export function chooseLog(app) {
+  const own = place(app)?.closest("details");
+  if (own) own.open = true;
   if (![...which.options].some(({ value }) => value === app)) return;
   which.value = app;
   for (const log of dock.querySelectorAll("[data-log]")) log.hidden = log.dataset.log !== app;

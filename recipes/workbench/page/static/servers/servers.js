@@ -68,6 +68,8 @@ on("app", ({ app, state, sentence, port, settings, pages, offers }) => {
   const place = article(app);
   if (!place) return complain(`${app}.py is new: reload the page to see it.`);
   const up = state === "running";
+  // What runs already is what one has come for, unless one has chosen.
+  if (up && session.recall("server") === null) choose(app);
   if (state === "failed" && place.dataset.state === "starting") choose(app);
   place.dataset.state = state;
   find(".state", place).textContent = state;
