@@ -55,10 +55,13 @@ class Nginx:
             shutil.copy(file, folder)
         who: dict[str, Any] = {}
         if sys.platform != "win32" and os.geteuid() == 0:
-            who = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+            import pwd  # not on Windows
+
+            _, _, user, group, *_ = pwd.getpwnam("nobody")
+            who = {"user": user, "group": group, "extra_groups": []}
             base.chmod(0o755)
             for each in (folder, *folder.iterdir()):
-                shutil.chown(each, "nobody", "nogroup")
+                os.chown(each, user, group)
         command = [program, "-e", "stderr", "-p", str(folder)]
         self.log = base / "log"
         with self.log.open("w") as log:
