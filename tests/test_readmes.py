@@ -4,10 +4,12 @@ In a recipe's text, README.md or more.md, a `python` block is a run of lines of 
 its files or of its test suite. A `console` block is run: lines after `$ ` are commands,
 lines after `> ` are typed into the last one, the others are its output, `...` stands
 for any lines. A server runs until the next one starts. `redis-server` starts a Redis of
-the test's own, which 127.0.0.1:6379 is from there on. A `console` block without a
-command is what the server's terminal showed, and `^C` in it stops the server. A client
-that waits to be typed to, shown by a last line `>`, goes on running; the block that
-begins with `>` is what it printed then. Ports are the system's; the text says 8000.
+the test's own, which 127.0.0.1:6379 is from there on. `nginx` starts one of the test's
+own, which 127.0.0.1:8000 is from there on, before the servers at 8001 and 8002. A
+`console` block without a command is what the server's terminal showed, and `^C` in it
+stops the server. A client that waits to be typed to, shown by a last line `>`, goes on
+running; the block that begins with `>` is what it printed then. Ports are the system's;
+the text says 8000.
 """
 
 import contextlib
@@ -20,7 +22,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,7 @@ import pytest
 from recipes.workbench import catalog
 from recipes.workbench.judging.redis_server import Missing, RedisServer
 from recipes.workbench.page import render
+from tests.helpers.nginx import Nginx, free_port
 
 markdown_it = pytest.importorskip(
     "markdown_it", reason="READMEs are checked with tests/requirements.txt installed"
@@ -127,6 +130,8 @@ def test_commands_print_what_is_shown(readme: Path) -> None:
         server: Program | None = None
         waiting: Program | None = None
         redis: str | None = None
+        nginx: Nginx | None = None
+        ports = {port: free_port() for port in (8000, 8001, 8002)}
         for lines in blocks(readme, "console"):
             if lines[0] == ">":
                 assert waiting is not None
@@ -139,24 +144,47 @@ def test_commands_print_what_is_shown(readme: Path) -> None:
                 # The Redis of a README is one of ours, whatever else the machine has.
                 if redis is not None:
                     command = command.replace("127.0.0.1:6379", redis)
-                if command == "redis-server":
+                if nginx is not None or " --port 800" in command:
+                    command = re.sub(r"127\.0\.0\.1:800\d", at(ports), command)
+                if command.startswith("nginx "):
+                    if nginx is not None:
+                        nginx.end()
+                    file = catalog.ROOT / command.rpartition("$PWD/")[2].strip('"')
+                    nginx = stack.enter_context(Nginx(file, ports, 8000))
+                elif command == "redis-server":
                     redis = a_redis(stack)
                 elif re.match(SETTINGS + "uvicorn ", command):
                     if server is not None:
                         server.end()
-                    server = stack.enter_context(Program(command))
+                    server = stack.enter_context(Program(*at_port(command, ports)))
                     server.await_address(shown)
                 elif command.startswith("touch "):
                     (catalog.ROOT / command.removeprefix("touch ")).touch()
                 elif shown[-1:] == [">"]:
-                    address = server.address if server else None
+                    address = f"127.0.0.1:{nginx.port}" if nginx else None
+                    address = address or (server.address if server else None)
                     waiting = stack.enter_context(Program(command, address))
                     waiting.shows(shown[:-1])
                 else:
-                    address = server.address if server else None
+                    address = f"127.0.0.1:{nginx.port}" if nginx else None
+                    address = address or (server.address if server else None)
                     with Program(command, address) as program:
                         program.shows(shown)
                         program.ends_here()
+
+
+def at(ports: Mapping[int, int]) -> Callable[[re.Match[str]], str]:
+    """Puts an address of ours in the place of the text's."""
+    return lambda text: f"127.0.0.1:{ports[int(text[0][-4:])]}"
+
+
+def at_port(command: str, ports: Mapping[int, int]) -> tuple[str, None, str]:
+    """A server's command at a port of ours, and the address that its text has."""
+    wanted = re.search(r"--port (\d+)", command)
+    if wanted is None:
+        return command, None, "127.0.0.1:8000"
+    command = command.replace(wanted[0], f"--port {ports[int(wanted[1])]}")
+    return command, None, f"127.0.0.1:{wanted[1]}"
 
 
 def a_redis(stack: contextlib.ExitStack) -> str:
@@ -175,14 +203,21 @@ def commands(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
 
 
 class Program:
-    """A command of a README, running, and what it has printed so far."""
+    """A command of a README, running, and what it has printed so far.
 
-    def __init__(self, command: str, address: str | None = None) -> None:
+    Args:
+        address: of the server that it talks to.
+        text: how the README writes the program's own address, if it has one.
+    """
+
+    def __init__(
+        self, command: str, address: str | None = None, text: str = "127.0.0.1:8000"
+    ) -> None:
         start = re.match(SETTINGS, command)
         assert start is not None
         settings = dict(pair.split("=") for pair in start[0].split())
         name, *arguments = shlex.split(command[start.end() :])
-        self.address = address
+        self.address, self.text = address, text
         if name != "python":
             arguments = ["-m", name, *arguments]
         if re.search(r"\.(client|demo|attack)\w*$", command) and address:
@@ -216,7 +251,7 @@ class Program:
         while (line := self._take()) is not None:
             if match := re.search(r"running on http://(127\.0\.0\.1:\d+)", line):
                 self.address = match[1]
-            line = plain(line, self.address)
+            line = plain(line, self.address, self.text)
             if says_something(line):
                 self.read.append(line)
                 return line
@@ -249,7 +284,7 @@ class Program:
             elif line == "^C":
                 self.interrupt()
             elif says_something(line):
-                wanted = plain(line, "127.0.0.1:8000")
+                wanted = plain(line, None)
                 came = self.next_line()
                 while anything and came is not None and came != wanted:
                     came = self.next_line()
@@ -298,13 +333,13 @@ def says_something(line: str) -> bool:
     return re.fullmatch(r"[ ^~]*", line) is None
 
 
-def plain(line: str, address: str | None) -> str:
+def plain(line: str, address: str | None, text: str = "127.0.0.1:8000") -> str:
     """A line without what differs from run to run: ports, ids, colours, folders."""
     line = re.sub(r"\x1b(\[[\d;]*[A-Za-z]|[78])", "", line).strip("\r\n")
     # The terminal client's prompt.
     line = re.sub(r"^(> ?)+|\r", "", line)
     if address:
-        line = line.replace(address, "127.0.0.1:8000")
+        line = line.replace(address, text)
     line = re.sub(r"127\.0\.0\.1:\d{5}\b", "127.0.0.1:54321", line)
     line = re.sub(r"process \[\d+\]", "process [12345]", line)
     line = line.replace(str(catalog.ROOT) + os.sep, "").replace("\\", "/")
