@@ -502,7 +502,10 @@ def test_leaving_is_announced_once(client: LiveClient) -> None:
 
 
 def test_lists_the_users(client: Client) -> None:
-    with client.websocket_connect("/rooms/list/cy") as cy:
+    with (
+        client.websocket_connect("/rooms/list/cy") as cy,
+        client.websocket_connect("/rooms/other/elsewhere"),
+    ):
         with client.websocket_connect("/rooms/list/" + quote('名 "x"')):
             with client.websocket_connect("/rooms/list/ada"):
                 users = client.get("/rooms/list").json()["users"]

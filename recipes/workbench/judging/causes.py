@@ -21,7 +21,9 @@ def cause_of(story: str, routes: Sequence[tuple[str, str]] = ()) -> str | None:
         story: the failure as it is told.
         routes: what the app serves, as (kind, path); empty if that is not known.
     """
-    return crash_of(story) or refusal_of(story, routes) or end_of(story)
+    return (
+        crash_of(story) or refusal_of(story, routes) or end_of(story) or hold_of(story)
+    )
 
 
 def crash_of(story: str) -> str | None:
@@ -83,6 +85,16 @@ def end_of(story: str) -> str | None:
         return (
             "A handler that returns without close() ends the connection without a "
             "close frame: the client reads 1006."
+        )
+    return None
+
+
+def hold_of(story: str) -> str | None:
+    """That nothing came since the app gave nobody a turn."""
+    if found := re.search(r"app: line (\d+) holds up the event loop", story):
+        return (
+            f"Line {found[1]} never lets go of the event loop, so nobody else has a turn: "
+            "an `await` is missing there, or the call blocks."
         )
     return None
 
