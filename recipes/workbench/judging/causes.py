@@ -93,7 +93,7 @@ def hold_of(story: str) -> str | None:
     """That nothing came since the app gave nobody a turn."""
     if found := re.search(r"app: line (\d+) holds up the event loop", story):
         return (
-            f"Line {found[1]} never lets go of the event loop, so nobody else has a turn: "
+            f"Line {found[1]} never lets go of the event loop. Nobody else has a turn: "
             "an `await` is missing there, or the call blocks."
         )
     return None
