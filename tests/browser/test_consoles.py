@@ -65,6 +65,12 @@ def test_errors_stand_at_their_field(opened: OpenPage) -> None:
         place.fill(before)
         assert page.get_by_text(said).is_hidden()
         address(page).fill("ws://127.0.0.1:1/")
+    server = page.locator("[data-app=quiet]")
+    server.locator(".open").click()
+    server.get_by_label("Settings").fill("no setting")
+    server.get_by_role("button", name="Start", exact=True).click()
+    server.get_by_text("Settings are written NAME=value").wait_for()
+    server.get_by_label("Settings").fill("")
     # What is no address at all says so in words, and nothing of Python's.
     with socket.create_server(("127.0.0.1", 0)) as plain:
         port = plain.getsockname()[1]

@@ -147,8 +147,10 @@ def settings_of(line: str) -> dict[str, str]:
     try:
         pairs = [word.partition("=") for word in shlex.split(line)]
     except ValueError:
-        raise Refusal("A quote is not closed in the settings.") from None
+        raise Refusal("A quote is not closed in the settings.", "settings") from None
     for name, equals, value in pairs:
         if not equals or not re.fullmatch("[A-Z_][A-Z0-9_]*", name) or "\0" in value:
-            raise Refusal("Settings are written NAME=value, as in IDLE_TIMEOUT=2.")
+            raise Refusal(
+                "Settings are written NAME=value, as in IDLE_TIMEOUT=2.", "settings"
+            )
     return {name: value for name, _, value in pairs}

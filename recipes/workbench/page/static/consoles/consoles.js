@@ -4,7 +4,7 @@ import { complain, find } from "../dom.js";
 import { session } from "../kept.js";
 import { on, onLost } from "../live.js";
 import { onSocket } from "../programs/programs.js";
-import { onTry } from "../servers/servers.js";
+import { onTry, refuseSettings } from "../servers/servers.js";
 import { Console } from "./console.js";
 import { keptOf, restore } from "./kept.js";
 
@@ -47,6 +47,7 @@ on("answered", (news) => consoles.get(news.console)?.answered(news));
 on("token", ({ console, value }) => consoles.get(console)?.token(value));
 on("trouble", (news) => {
   if (consoles.has(news.console)) consoles.get(news.console).refuse(news);
+  else if (news.about === "settings") refuseSettings(news.sentence);
   else complain(news.sentence);
 });
 onLost(() => consoles.forEach((each) => each.lose()));

@@ -48,11 +48,25 @@ export function choose(name) {
   if (name) chooseLog(name);
 }
 
+/** Settings were refused: said at their field, in the line that was opened to start. */
+export function refuseSettings(sentence) {
+  const place = find(".app .more:not([hidden])");
+  const field = find("input.settings", place);
+  find(".error", place).textContent = sentence;
+  find(".error", place).hidden = false;
+  field.setAttribute("aria-invalid", true);
+  field.focus();
+}
+
 for (const place of every) {
   const { app } = place.dataset;
   const settings = find("input.settings", place);
   settings.value = session.recall(`settings of ${app}`, "");
-  settings.addEventListener("input", () => session.keep(`settings of ${app}`, settings.value));
+  settings.addEventListener("input", () => {
+    session.keep(`settings of ${app}`, settings.value);
+    find(".error", place).hidden = true;
+    settings.removeAttribute("aria-invalid");
+  });
   find(".open", place).addEventListener("click", ({ currentTarget }) => {
     choose(currentTarget.getAttribute("aria-expanded") === "true" ? "" : app);
   });
