@@ -788,18 +788,6 @@ def test_markdown_cannot_bring_script() -> None:
     assert 'href="javascript' not in html
 
 
-def test_a_diagram_is_a_list_of_steps() -> None:
-    html = render.sequence(
-        "sequenceDiagram\n participant C as client\n C->>S: hi & bye\n"
-        " alt good\n S--xC: lost\n else\n Note over C,S: <end>\n end\n"
-    )
-    assert "client → S</span> <span>hi &amp; bye" in html
-    assert "S ⇥ client" in html
-    assert "does not arrive" in html
-    assert "either good:" in html
-    assert "client, S</span> <span>&lt;end&gt;" in html
-
-
 def test_tail() -> None:
     tail: Tail[int] = Tail(3)
     assert tail.since(0) == (0, 0, [])

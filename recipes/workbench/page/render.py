@@ -1,5 +1,6 @@
 """Texts and code as HTML: texts with markdown-it-py, colours with Pygments."""
 
+import contextlib
 import posixpath
 import re
 from collections.abc import MutableMapping, Sequence
@@ -18,6 +19,8 @@ from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.util import ClassNotFound
 
 from recipes.workbench import catalog
+from recipes.workbench.page.diagram import drawn
+from recipes.workbench.page.sequence import NotUnderstood
 from recipes.workbench.programs.commands import Command, commands, lines
 
 Env = MutableMapping[str, Any]
@@ -136,7 +139,8 @@ class Renderer(RendererHTML):
     def fence(self, tokens: Sequence[Token], n: int, _: OptionsDict, env: Env) -> str:
         text, kind = tokens[n].content, tokens[n].info.strip()
         if kind == "mermaid":
-            return sequence(text)
+            with contextlib.suppress(NotUnderstood):  # then its text says it
+                return drawn(text)
         # Reached with the keyboard, since a long line is scrolled.
         name = "code" if kind == "python" else "code output"
         if kind == "python":
@@ -181,48 +185,3 @@ class Renderer(RendererHTML):
 
 MARKDOWN = MarkdownIt("commonmark", {"html": False}, renderer_cls=Renderer)
 MARKDOWN.enable("table")
-
-ARROW = re.compile(r"(\w+)--?(>>|x)(\w+): (.*)")
-
-
-def sequence(text: str) -> str:
-    """A sequence diagram in mermaid's language as a list of its steps.
-
-    Knows what the READMEs use: participants, arrows (`->>` arrives, `--x` does not),
-    notes, and the blocks alt, else, par, and, opt, loop.
-    """
-    names: dict[str, str] = {}
-    steps = []
-    depth = 0
-    for line in map(str.strip, text.splitlines()[1:]):
-        word, _, rest = line.partition(" ")
-        if word == "participant":
-            short, _, name = rest.partition(" as ")
-            names[short] = name or short
-        elif found := ARROW.fullmatch(line):
-            a, end, b, what = found.groups()
-            sides = f"{names.get(a, a)} {'→' if end == '>>' else '⇥'} {names.get(b, b)}"
-            lost = "" if end == ">>" else ' <span class="lost">(does not arrive)</span>'
-            steps.append(
-                f'<li class="depth{depth}"><span class="way">{escape(sides)}</span> '
-                f"<span>{escape(what)}{lost}</span></li>"
-            )
-        elif word == "Note":
-            over, _, what = rest.partition(": ")
-            who = [names.get(n, n) for n in re.split(r"[ ,]+", over)[1:] if n != "of"]
-            steps.append(
-                f'<li class="depth{depth} note"><span class="way">'
-                f"{escape(', '.join(who))}</span> <span>{escape(what)}</span></li>"
-            )
-        elif word in {"alt", "par", "opt", "loop"}:
-            steps.append(block(depth, {"alt": "either"}.get(word, word), rest))
-            depth += 1
-        elif word in {"else", "and"}:
-            steps.append(block(depth - 1, {"else": "or"}.get(word, word), rest))
-        elif word == "end":
-            depth -= 1
-    return f'<ol class="sequence">{"".join(steps)}</ol>\n'
-
-
-def block(depth: int, word: str, rest: str) -> str:
-    return f'<li class="depth{depth} block">{escape(f"{word} {rest}".strip())}:</li>'
