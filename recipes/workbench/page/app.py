@@ -1,6 +1,7 @@
 """The page of `python -m recipes`: an app of FastAPI, for this machine alone."""
 
 import contextlib
+import importlib.util
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from fastapi.templating import Jinja2Templates
 from recipes.workbench import catalog
 from recipes.workbench.consoles.offers import users
 from recipes.workbench.exercises.editors import editor, name_of
-from recipes.workbench.page import render
+from recipes.workbench.page import notebook, render
 from recipes.workbench.page.guard import Guard
 from recipes.workbench.page.live import Page
 from recipes.workbench.page.statement import in_its_order, statement
@@ -97,6 +98,27 @@ def create_app(port: int, allow_remote: bool = False) -> FastAPI:
         return show(
             request, "text.html", text=render.text(name), recipe=recipe, title=title
         )
+
+    @app.get("/{recipe}/notebook")
+    def shown_notebook(request: Request, recipe: str) -> HTMLResponse:
+        text = notebook.html(known(recipe))
+        if not text:
+            raise HTTPException(404, f"There is no notebook of {recipe}.")
+        return show(
+            request,
+            "notebook.html",
+            text=text,
+            recipe=recipe,
+            title=catalog.title(recipe),
+            jupyter=importlib.util.find_spec("jupyterlab") is not None,
+        )
+
+    @app.get("/{recipe}/notebook/{n}.png")
+    def plot(recipe: str, n: int) -> Response:
+        pictures = notebook.pictures(known(recipe))
+        if not 0 <= n < len(pictures):
+            raise HTTPException(404, f"The notebook of {recipe} has no plot {n}.")
+        return Response(pictures[n], media_type="image/png")
 
     @app.get("/{recipe}/files/{name:path}")
     def source(recipe: str, name: str) -> HTMLResponse:

@@ -101,6 +101,8 @@ def place(folder: str, target: str) -> str:
     for page, text_of_it in TEXTS.items():
         if path == text_of_it:
             return f"{page}{part}"
+    if found := re.fullmatch(r"notebooks/(r\d\d_\w+)\.ipynb", path):
+        return f"/{found[1]}/notebook{part}"
     if (found := re.fullmatch(r"recipes/(r\d\d_\w+)/(.+)", path)) is None:
         return ""
     recipe, name = found.groups()

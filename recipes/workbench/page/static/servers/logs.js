@@ -1,7 +1,8 @@
 // What the servers print: the log of the chosen one is docked below the consoles.
-import { element, find } from "../dom.js";
+import { find } from "../dom.js";
 import { session } from "../kept.js";
 import { on, onLost } from "../live.js";
+import { appendLine } from "./frames.js";
 
 const MOST_LINES = 1000;
 const place = (app) => find(`[data-log="${app}"]`);
@@ -47,7 +48,7 @@ on("log", ({ app, lines, left_out }) => {
   for (const line of lines) {
     const kind = /^(WARNING|ERROR|CRITICAL|Traceback|\w*(Error|Exception|Disconnect)\b)/.exec(line);
     const name = line.startsWith("--- ") ? "note" : kind ? "bad" : "";
-    log.append(element("span", { class: name }, `${line}\n`));
+    appendLine(log, line, name);
   }
   count.left += left_out;
   while (log.childElementCount > MOST_LINES) {
