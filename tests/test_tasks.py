@@ -211,7 +211,7 @@ def test_a_file_that_is_not_as_it_should_be(workbook: Path, told: Path) -> None:
         with started.page(RECIPE) as live:
             live.news("exercise", lambda news: news["trouble"] == sentence)
             live.call("check")
-            live.call("hint", n=1)
+            live.call("hint", task="test_greets_by_name", n=1)
             assert live.news("trouble")["sentence"] == sentence
         with started.page("") as live:
             first = live.news("progress", lambda news: news["recipe"] == RECIPE)
