@@ -15,8 +15,11 @@ from recipes.workbench import catalog
 from recipes.workbench.consoles.offers import users
 from recipes.workbench.exercises.editors import editor, name_of
 from recipes.workbench.page import notebook, render
+from recipes.workbench.page.contents import entries
 from recipes.workbench.page.guard import Guard
 from recipes.workbench.page.live import Page
+from recipes.workbench.page.passages import outline
+from recipes.workbench.page.search import Found, search
 from recipes.workbench.page.statement import in_its_order, statement
 from recipes.workbench.page.workbench import Workbench
 from recipes.workbench.servers.apps import apps
@@ -52,8 +55,11 @@ def create_app(port: int, allow_remote: bool = False) -> FastAPI:
 
     @app.get("/")
     def contents(request: Request) -> HTMLResponse:
-        recipes = [(r, catalog.title(r), catalog.blurb(r)) for r in catalog.recipes()]
-        return show(request, "contents.html", recipes=recipes, recipe="")
+        return show(request, "contents.html", recipes=entries(), recipe="")
+
+    @app.get("/search")
+    def find(q: str = "") -> Found:
+        return search(q)
 
     @app.get("/readme")
     @app.get("/symptoms")
@@ -61,7 +67,9 @@ def create_app(port: int, allow_remote: bool = False) -> FastAPI:
     @app.get("/contributing")
     def text(request: Request) -> HTMLResponse:
         name = render.TEXTS[request.url.path]
-        return show(request, "text.html", text=render.text(name), recipe="")
+        parts = outline(name)
+        text = render.text(name)
+        return show(request, "text.html", text=text, outline=parts, recipe="")
 
     @app.get("/code.css")
     def code_css() -> Response:
@@ -81,7 +89,10 @@ def create_app(port: int, allow_remote: bool = False) -> FastAPI:
             apps=in_its_order(recipe, apps(recipe)),
             users=users(recipe),
             exercise=catalog.exercise(recipe).relative_to(catalog.ROOT).as_posix(),
-            before=recipes[n - 1] if n else None,
+            outline=outline(f"recipes/{recipe}/README.md"),
+            number=n + 1,
+            before=(before := recipes[n - 1] if n else None),
+            before_title=catalog.title(before) if before else "",
             after=(after := recipes[n + 1] if n + 1 < len(recipes) else None),
             after_title=catalog.title(after) if after else "",
             blurb=catalog.blurb(recipe),
@@ -94,9 +105,13 @@ def create_app(port: int, allow_remote: bool = False) -> FastAPI:
         name = f"recipes/{known(recipe)}/more.md"
         if not (catalog.ROOT / name).is_file():
             raise HTTPException(404, f"There is no more.md in {recipe}.")
-        title = catalog.title(recipe)
         return show(
-            request, "text.html", text=render.text(name), recipe=recipe, title=title
+            request,
+            "text.html",
+            text=render.text(name),
+            outline=outline(name),
+            recipe=recipe,
+            title=catalog.title(recipe),
         )
 
     @app.get("/{recipe}/notebook")

@@ -86,6 +86,11 @@ def text(name: str) -> str:
     return str(MARKDOWN.render(source, env))
 
 
+def line(markdown: str) -> str:
+    """A line of a text as HTML, without a paragraph around it."""
+    return str(MARKDOWN.renderInline(markdown, {"folder": ""}))
+
+
 def anchor(heading: str) -> str:
     """What GitHub calls a heading, for links into a page."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
