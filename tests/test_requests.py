@@ -1,14 +1,17 @@
 """Plain requests of a console: what they send, what they refuse, what they mean."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import httpx2
 import pytest
 
 from recipes.workbench.consoles import meaning
 from recipes.workbench.consoles.request import LONGEST, Answer, ask, body_of
 from recipes.workbench.consoles.target import Target
+from recipes.workbench.consoles.wire import why_no_answer
 from recipes.workbench.refusal import Refusal
 from tests.helpers.pages import served
 
@@ -72,6 +75,19 @@ def test_what_is_not_asked(url: str, about: str, said: str) -> None:
     with pytest.raises(Refusal, match=said) as refused:
         asked("GET", url)
     assert refused.value.about == about
+
+
+def test_a_wrong_address_is_told_without_words_of_python(address: str) -> None:
+    with pytest.raises(Refusal, match="No TLS is spoken there: https://"):
+        asked("GET", address.replace("http:", "https:"))
+    error = httpx2.ConnectError("[Errno -2] Name or service not known")
+    error.__cause__ = socket.gaierror(-2, "Name or service not known")
+    assert why_no_answer(error, "http://nowhere.example/a") == (
+        "There is no host named nowhere.example."
+    )
+    garbage = httpx2.RemoteProtocolError("illegal status line: bytearray(b'garbage')")
+    assert "does not answer in HTTP" in why_no_answer(garbage, address)
+    assert "in time" in why_no_answer(TimeoutError(), address)
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 100_000, "no JSON"])

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 import httpx2
 
 from recipes.workbench.consoles.target import Target, checked
+from recipes.workbench.consoles.wire import why_no_answer
 from recipes.workbench.refusal import Refusal
 
 # Seconds and bytes of an answer.
@@ -72,10 +73,8 @@ async def ask(
                     break
     except TimeoutError:
         raise Refusal(f"No whole answer in {TIMEOUT:.0f} s.", "url") from None
-    except httpx2.ConnectError:
-        raise Refusal("Nobody answers there: is the server running?", "url") from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise Refusal(f"No answer: {error}", "url") from None
+        raise Refusal(why_no_answer(error, target.url), "url") from None
     return Answer(
         f"{answer.status_code} {answer.reason_phrase}".strip(),
         [(n.decode("latin-1"), v.decode("latin-1")) for n, v in answer.headers.raw],

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from recipes.workbench.consoles.target import Target, TokenRequest, checked
+from recipes.workbench.consoles.wire import why_no_answer
 from recipes.workbench.refusal import Refusal
 
 # Seconds and bytes of the answer to a login.
@@ -42,8 +43,8 @@ async def fetch_token(url: str, request: TokenRequest, allow_remote: bool) -> st
                 if len(body) > LONGEST:
                     raise Refusal(f"The answer from {address} is too long for a token.")
     except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL) as error:
-        why = str(error) or f"it took more than {TIMEOUT:.0f} s"
-        raise Refusal(f"No answer from {address}: {why}") from None
+        why = why_no_answer(error, address)
+        raise Refusal(f"No answer from {address}. {why}") from None
     try:
         token = json.loads(body)["access_token"] if answer.status_code == 200 else None
     except (ValueError, KeyError, TypeError, RecursionError):

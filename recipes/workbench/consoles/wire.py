@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidMessage
@@ -75,8 +76,9 @@ def why_no_handshake(error: Exception, target: Target) -> str:
         return f"The certificate is not trusted: {error.verify_message}."
     if isinstance(error, ssl.SSLError):
         return (
-            "No TLS is spoken there: wss:// needs a server with a certificate, and "
-            "one that runs on this machine is reached with ws://."
+            f"No TLS is spoken there: {parts.scheme}:// needs a server with a "
+            "certificate, and one that runs on this machine is reached with "
+            f"{parts.scheme.removesuffix('s')}://."
         )
     if isinstance(error, socket.gaierror):
         return f"There is no host named {parts.hostname}."
@@ -85,6 +87,22 @@ def why_no_handshake(error: Exception, target: Target) -> str:
     if isinstance(error, OSError):
         return f"No connection: {(error.strerror or str(error)).rstrip('.')}."
     return f"No handshake: {error}."
+
+
+def why_no_answer(error: Exception, url: str) -> str:
+    """The same for a plain request, whose library wraps what went wrong."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError | socket.gaierror):
+            return why_no_handshake(cause, Target(url))
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, TimeoutError | httpx2.TimeoutException):
+        return "No whole answer in time."
+    if isinstance(error, httpx2.ConnectError):
+        return "Nobody answers there: is the server running?"
+    if isinstance(error, httpx2.InvalidURL):
+        return "That is no address of a server."
+    return "What listens there does not answer in HTTP, or ended the line at once."
 
 
 class connect_once(connect):

@@ -1,6 +1,7 @@
 // The commands of a text: servers, programs and sockets, each run where it stands.
-import { element, find } from "../dom.js";
+import { find } from "../dom.js";
 import { call, on, onLost } from "../live.js";
+import { appendLine } from "../servers/frames.js";
 import { copyButtons } from "./copy.js";
 
 const MOST_LINES = 1000;
@@ -81,7 +82,7 @@ on("printed", (news) => {
   begin(place, news.run);
   const log = find(".printed", place);
   const below = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-  log.append(...news.lines.map((line) => element("span", {}, `${line}\n`)));
+  for (const line of news.lines) appendLine(log, line, "");
   let gone = Number(place.dataset.gone ?? 0) + news.left_out;
   while (log.childElementCount > MOST_LINES) {
     log.firstChild.remove();
