@@ -39,6 +39,7 @@ def test_every_command_is_understood(recipe: str) -> None:
         # These are another server than a card's, or nothing of this recipe.
         ("uvicorn recipes.r07_oauth2.main:app --workers 2", "terminal"),
         ("uvicorn recipes.r07_oauth2.main:app --reload", "terminal"),
+        ("uvicorn recipes.r07_oauth2.main:app --port 8001", "terminal"),
         ("uvicorn recipes.r01_setup.main:app", "terminal"),
         ("python -m recipes.r01_setup.client", "terminal"),
         ("python -m recipes.r07_oauth2.client; rm -r /", "terminal"),
@@ -50,6 +51,17 @@ def test_every_command_is_understood(recipe: str) -> None:
 )
 def test_kinds(line: str, kind: str) -> None:
     assert understood(RECIPE, line, "main").kind == kind
+
+
+def test_what_is_for_a_server_of_the_terminal_is_for_the_terminal() -> None:
+    """Behind nginx, or with workers, a card's server would tell something else."""
+    kinds = {c.line: c.kind for c in commands("r09_production", "README.md")}
+    assert kinds["python -m recipes.r09_production.client"] == "terminal"
+    kinds = {c.line: c.kind for c in commands("r08_scale_out", "README.md")}
+    assert kinds["python -m recipes.r08_scale_out.client_crowd"] == "terminal"
+    # The next server of a text is a card's again.
+    kinds = {c.line: c.kind for c in commands("r07_oauth2", "README.md")}
+    assert set(kinds.values()) >= {"server", "program", "terminal"}
 
 
 def test_the_address_is_put_in() -> None:

@@ -19,7 +19,7 @@ TEXTS_ADDRESS = "127.0.0.1:8000"
 Kind = Literal["server", "program", "socket", "terminal"]
 SETTINGS = re.compile(r"(?:[A-Z_]+=\S+ )*")
 # Options that make a server another one than a card starts.
-MANY = {"--workers", "--reload"}
+OWN_OPTIONS = {"--workers", "--reload", "--port"}
 
 
 class Command(NamedTuple):
@@ -77,12 +77,17 @@ def commands(recipe: str, text: str) -> list[Command]:
     if text not in TEXTS or not file.is_file():
         return []
     found: list[Command] = []
-    app = ""
+    app: str | None = ""
     for block in blocks(file.read_text(encoding="utf-8")):
         for line in lines(block):
-            found.append(understood(recipe, line, app))
-            if found[-1].kind == "server":
-                app = found[-1].app
+            command = understood(recipe, line, app or "")
+            if command.kind == "server":
+                app = command.app
+            elif re.match(r"(\S+=\S+ )*(uvicorn|nginx|python -m uvicorn) ", line):
+                app = None  # what follows is for that one, which no card starts
+            elif app is None and command.talks:
+                command = Command(line, "terminal")
+            found.append(command)
     return found
 
 
@@ -92,7 +97,7 @@ def understood(recipe: str, line: str, app: str) -> Command:
     assert settings is not None
     words = shlex.split(line[settings.end() :])
     match words:
-        case ["uvicorn", name, *options] if not MANY & set(options):
+        case ["uvicorn", name, *options] if not OWN_OPTIONS & set(options):
             if found := re.fullmatch(rf"recipes\.{recipe}\.(\w+):app", name):
                 given, more = settings[0].strip(), shlex.join(options)
                 return Command(line, "server", found[1], given, more)
