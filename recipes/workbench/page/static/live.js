@@ -56,4 +56,5 @@ export function connect() {
   };
 }
 
-on("trouble", ({ sentence }) => complain(sentence));
+// What is about a field is said at that field.
+on("trouble", ({ sentence, console, about }) => console || about || complain(sentence));

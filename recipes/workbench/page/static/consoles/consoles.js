@@ -46,9 +46,8 @@ on("frames", (news) => consoles.get(news.console)?.add(news));
 on("answered", (news) => consoles.get(news.console)?.answered(news));
 on("token", ({ console, value }) => consoles.get(console)?.token(value));
 on("trouble", (news) => {
-  if (consoles.has(news.console)) consoles.get(news.console).refuse(news);
-  else if (news.about === "settings") refuseSettings(news.sentence);
-  else complain(news.sentence);
+  consoles.get(news.console)?.refuse(news);
+  if (news.about === "settings") refuseSettings(news.sentence);
 });
 onLost(() => consoles.forEach((each) => each.lose()));
 

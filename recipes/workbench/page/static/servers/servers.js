@@ -51,6 +51,7 @@ export function choose(name) {
 /** Settings were refused: said at their field, in the line that was opened to start. */
 export function refuseSettings(sentence) {
   const place = find(".app .more:not([hidden])");
+  if (!place) return complain(sentence);
   const field = find("input.settings", place);
   find(".error", place).textContent = sentence;
   find(".error", place).hidden = false;
