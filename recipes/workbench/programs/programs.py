@@ -58,6 +58,7 @@ class Programs:
         if note:
             program.say(f"--- {note}")
         self._spawn(program.run())
+        self._changed()  # it may print nothing for long
 
     def _server(self, recipe: str, command: Command) -> App:
         """Who is meant: the text's last server, or else any one that runs."""
