@@ -139,24 +139,26 @@ def names_and_numbers(live: Live) -> None:
     every = commands("r01_setup", "README.md")
     client = next(n for n, c in enumerate(every) if c.kind == "program")
     server = next(n for n, c in enumerate(every) if c.kind == "server")
-    for n, sentence in [
-        (999, "The text has changed: reload the page."),
-        (server, "That one is for a terminal."),
-        (client, "Nobody is there yet: start the server demo_no_close first."),
+    line = every[client].line
+    for n, shown, sentence in [
+        (999, line, "The text has changed: reload the page."),
+        (server, line, "The text has changed: reload the page."),
+        (server, every[server].line, "That one is for a terminal."),
+        (client, line, "Nobody is there yet: start the server demo_no_close first."),
     ]:
-        live.call("run", text="README.md", n=n)
+        live.call("run", text="README.md", n=n, line=shown)
         assert live.news("refused")["sentence"] == sentence
     live.call("halt", text="README.md", n=client)
     assert live.news("refused")["sentence"] == "It does not run any more."
     for values in (
-        {"text": "../README.md", "n": 0},
-        {"text": "README.md", "n": -1},
-        {"text": "README.md", "n": client, "arguments": ["-c", "pass"]},
+        {"text": "../README.md"},
+        {"n": -1},
+        {"arguments": ["-c", "pass"]},
     ):
-        live.call("run", **values)
+        live.call("run", **{"text": "README.md", "n": client, "line": line} | values)
         assert live.news("trouble")["sentence"].startswith("Not understood: ")
     port = live.start("demo_no_close")["port"]
-    live.call("run", text="README.md", n=client)
+    live.call("run", text="README.md", n=client, line=line)
     told = live.news("printed")["lines"]
     assert told[0].startswith(f"--- 127.0.0.1:8000 is 127.0.0.1:{port} here")
     live.news("program", lambda news: news["state"] == "ended")

@@ -122,7 +122,13 @@ def runnable(text: str, n: int, command: Command) -> str:
     """Where a command of a text can be run."""
     if command.kind == "terminal":
         return '<p class="for-a-terminal">For a terminal.</p>\n'
-    data = {"kind": command.kind, "text": text, "n": n, "server": command.app}
+    data = {
+        "kind": command.kind,
+        "text": text,
+        "n": n,
+        "server": command.app,
+        "line": command.line,
+    }
     data |= {"settings": command.settings, "options": command.options}
     if command.kind == "socket":
         data["address"] = command.arguments[0]

@@ -12,11 +12,15 @@ from recipes.workbench.refusal import Refusal
 
 
 class Run(Call):
-    """Run a program: the `n`th command of a text of the recipe, from 0."""
+    """Run a program: the `n`th command of a text of the recipe, from 0.
+
+    `line` is what the page shows there; the text may have changed since.
+    """
 
     do: Literal["run"]
     text: Literal["README.md", "more.md"]
     n: int = Field(ge=0, le=1_000)
+    line: str = Field(max_length=1_000)
 
 
 class Halt(Call):
@@ -73,7 +77,7 @@ class ProgramsDesk(Desk):
     def take(self, call: ProgramsCall) -> None:
         try:
             if isinstance(call, Run):
-                self._programs.start(self.recipe, call.text, call.n)
+                self._programs.start(self.recipe, call.text, call.n, call.line)
             else:
                 self.line.in_background(
                     self._programs.stop(self.recipe, call.text, call.n)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from recipes.workbench import catalog
+from recipes.workbench.servers.server import PASSED_ON
 from recipes.workbench.tail import Tail
 
 # Bounds: lines kept and their length, seconds for the whole, seconds after Ctrl-C.
@@ -35,7 +36,7 @@ class Program:
         self._arguments = arguments
         self._changed = changed
         self._process: asyncio.subprocess.Process | None = None
-        self._stopped = False
+        self._stopped = self._killed = False
 
     @property
     def running(self) -> bool:
@@ -50,12 +51,14 @@ class Program:
 
     async def run(self) -> None:
         """Start it, and follow it to its end."""
+        # As a server: a setting left in the learner's shell changes nothing here.
+        environment = {k: os.environ[k] for k in PASSED_ON if k in os.environ}
         try:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *self._arguments,
                 cwd=catalog.ROOT,
-                env=os.environ | FOR_A_PAGE,
+                env=environment | FOR_A_PAGE,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -65,6 +68,8 @@ class Program:
         except OSError as error:
             self._end(f"could not be started: {error}")
             return
+        if self._killed:  # while it was being started
+            self.kill()
         try:
             async with asyncio.timeout(MOST_SECONDS):
                 await self._follow(self._process)
@@ -110,6 +115,7 @@ class Program:
 
     def kill(self) -> None:
         """End it and what it started, at once."""
+        self._killed = True
         if self._process is None:
             return
         with contextlib.suppress(OSError):

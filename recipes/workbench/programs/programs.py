@@ -29,16 +29,14 @@ class Programs:
         every = self._runs.items()
         return {(text, n): run for (whose, text, n), run in every if whose == recipe}
 
-    def command(self, recipe: str, text: str, n: int) -> Command:
-        """The nth command of a text. Raises Refusal: it has none."""
-        every = commands(recipe, text)
-        if not 0 <= n < len(every):
-            raise Refusal("The text has changed: reload the page.")
-        return every[n]
+    def start(self, recipe: str, text: str, n: int, line: str) -> None:
+        """Run the nth command of a text, which is this line.
 
-    def start(self, recipe: str, text: str, n: int) -> None:
-        """Run a command of a text. Raises Refusal: it cannot be run now."""
-        command = self.command(recipe, text, n)
+        Raises Refusal: it is another one by now, or it cannot be run now.
+        """
+        command = dict(enumerate(commands(recipe, text))).get(n)
+        if command is None or command.line != line:
+            raise Refusal("The text has changed: reload the page.")
         if command.kind != "program":
             raise Refusal("That one is for a terminal.")
         before, last = self._runs.get((recipe, text, n), (0, None))

@@ -24,11 +24,11 @@ const say = (place, text, trouble = false) => {
 };
 
 function press(place) {
-  const { kind, text, n, server: app, settings = "", address } = place.dataset;
+  const { kind, text, n, line, server: app, settings = "", address } = place.dataset;
   if (kind === "server") {
     call(place.dataset.up ? "stop" : "start", place.dataset.up ? { app } : { app, settings });
   } else if (kind === "program") {
-    call(place.dataset.up ? "halt" : "run", { text, n: Number(n) });
+    call(...(place.dataset.up ? ["halt", { text, n: Number(n) }] : ["run", { text, n: Number(n), line }]));
   } else {
     const port = ports.get(app) ?? [...ports.values()].at(-1);
     if (!port) return say(place, `Nobody is there yet: start the server ${app || "main"} first.`, true);
