@@ -4,6 +4,13 @@ import { find } from "./dom.js";
 const outline = find(".outline details");
 const wide = matchMedia("(min-width: 70rem)");
 
+// Scrolled is the column or, on a narrow page, all of it.
+function isAtEnd() {
+  const column = outline.closest("#read");
+  const within = column && getComputedStyle(column).overflowY === "auto" ? column : document.scrollingElement;
+  return within.scrollTop + within.clientHeight > within.scrollHeight - 2;
+}
+
 function follow() {
   const links = [...outline.querySelectorAll("a")];
   const headings = links.map((link) => document.getElementById(decodeURIComponent(link.hash.slice(1))));
@@ -11,7 +18,10 @@ function follow() {
   function note() {
     if (!outline.offsetParent) return; // another tab is open
     const top = outline.getBoundingClientRect().bottom + 48;
-    const now = headings.findLastIndex((heading) => heading && heading.getBoundingClientRect().top < top);
+    let now = headings.findLastIndex((heading) => heading && heading.getBoundingClientRect().top < top);
+    // The last ones cannot come up to here: then it is the one that was asked for.
+    const asked = links.findIndex((link) => link.hash === location.hash);
+    if (asked > now && isAtEnd()) now = asked;
     links.forEach((link, n) => {
       if (n === now) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
@@ -26,9 +36,9 @@ function follow() {
   outline.addEventListener("click", ({ target }) => {
     if (target.closest("a") && !wide.matches) outline.open = false;
   });
-  // Scrolled is the column or the page, by the width.
   document.addEventListener("scroll", note, { capture: true, passive: true });
   addEventListener("tab-shown", note);
+  addEventListener("hashchange", note);
   note();
 }
 
