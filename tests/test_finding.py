@@ -82,3 +82,10 @@ def test_contents_say_what_the_readme_says() -> None:
         assert entry.before
         assert 5 <= int(entry.minutes) <= 120
     assert every[0].before == "routes in FastAPI, <code>async def</code>"
+
+
+def test_the_corner_of_a_table_heads_nothing() -> None:
+    html = render.MARKDOWN.render("| | a |\n| --- | --- |\n| b | 1 |\n", {})
+    assert "<th></th>" not in html
+    assert html.count("<th>") == html.count("</th>") == 1
+    assert html.count("<td>") == html.count("</td>") == 3

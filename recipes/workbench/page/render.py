@@ -192,6 +192,13 @@ class Renderer(RendererHTML):
     def table_open(self, *_: object) -> str:
         return '<div class="wide" tabindex="0"><table>'
 
+    # The corner of a table heads nothing, and is no heading.
+    def th_open(self, tokens: Sequence[Token], n: int, *_: object) -> str:
+        return "<th>" if tokens[n + 1].content else "<td>"
+
+    def th_close(self, tokens: Sequence[Token], n: int, *_: object) -> str:
+        return "</th>" if tokens[n - 1].content else "</td>"
+
     def table_close(self, *_: object) -> str:
         return "</table></div>"
 
