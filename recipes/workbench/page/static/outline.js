@@ -17,7 +17,7 @@ function follow() {
 
   function note() {
     if (!outline.offsetParent) return; // another tab is open
-    const top = outline.getBoundingClientRect().bottom + 48;
+    const top = outline.getBoundingClientRect().bottom + 72;
     let now = headings.findLastIndex((heading) => heading && heading.getBoundingClientRect().top < top);
     // The last ones cannot come up to here: then it is the one that was asked for.
     const asked = links.findIndex((link) => link.hash === location.hash);
