@@ -8,7 +8,7 @@ import pytest
 
 from recipes.workbench import catalog
 from recipes.workbench.page import render
-from recipes.workbench.page.diagram import drawn
+from recipes.workbench.page.diagram import CHAR, drawn
 from recipes.workbench.page.sequence import NotUnderstood, read
 
 BLOCK = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -51,6 +51,15 @@ def test_diagrams_of_the_texts_are_drawn(file: Path, text: str) -> None:
         assert x >= 0
         assert x + float(at.attrib["width"]) <= width
         assert y + float(at.attrib["height"]) <= height
+    for at in svg.iter("line"):
+        assert 0 <= float(at.attrib["x1"]) <= width
+        assert 0 <= float(at.attrib["x2"]) <= width
+    for at in svg.iter("text"):
+        long = CHAR * len(at.text or "")
+        back = {"start": 0.0, "middle": long / 2, "end": long}[at.attrib["text-anchor"]]
+        assert float(at.attrib["x"]) - back >= 0
+        assert float(at.attrib["x"]) - back + long <= width
+        assert float(at.attrib["y"]) < height
     assert len(svg.findall("path")) == len(re.findall(r"-(?:>>|x)", text))
     assert " style=" not in html
 
