@@ -290,6 +290,8 @@ def test_http_middleware_and_handlers_see_no_sockets(client: LiveClient) -> None
     assert client.crashes.pop().kind == "ValueError"
     assert client.log == []
     assert client.get("/fail").status_code == 500
+    # It is logged when the answer is on its way already.
+    client.server.wait_for(lambda report: "handler saw" in str(report), 5)
     assert [text for _, text in client.log] == [
         "The middleware saw /fail",
         "The exception handler saw ValueError('of the route')",

@@ -1,6 +1,5 @@
 """How a failure is told: small answers, each wrong in its way, judged as all are."""
 
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from recipes.workbench import catalog
-from recipes.workbench.exercises.judge import Judging, Suite
+from recipes.workbench.exercises.judge import Judging
 from recipes.workbench.judging.causes import ACCEPT, NO_ROUTE, cause_of
 from recipes.workbench.judging.transcript import Line, Transcript
 from recipes.workbench.judging.wording import in_words, two_values
 from recipes.workbench.servers import server
 from recipes.workbench.servers.starting import JUDGING, warm
+from tests.helpers.answers import suite_of
 
 Told = Callable[..., dict[str, str]]
 judged = pytest.mark.slow
@@ -32,14 +32,6 @@ def warm_pytest() -> Iterator[None]:
         yield
 
 
-def only(recipe: str, names: tuple[str, ...]) -> str:
-    """A recipe's `tasks.toml` without the other tasks."""
-    text = (catalog.RECIPES / recipe / "tasks.toml").read_text(encoding="utf-8")
-    tables = re.split(r"^(?=\[)", text, flags=re.MULTILINE)
-    named = re.compile(r'^(?:test|task) = "(\w+)"', re.MULTILINE)
-    return "".join(t for t in tables if not (m := named.search(t)) or m[1] in names)
-
-
 @pytest.fixture
 def told(tmp_path: Path) -> Told:
     """What is told of the tasks that an answer fails, by their names."""
@@ -48,10 +40,7 @@ def told(tmp_path: Path) -> Told:
         answer = tmp_path / recipe / "exercise.py"
         answer.parent.mkdir(exist_ok=True)
         answer.write_text(source, encoding="utf-8")
-        suite = None
-        if names:
-            suite = Suite(catalog.tests(recipe), tmp_path / "tasks.toml")
-            suite.tasks.write_text(only(recipe, names), encoding="utf-8")
+        suite = suite_of(recipe, set(names), tmp_path) if names else None
         with Judging(recipe, tmp_path, suite=suite) as judging:
             failures = {v.task.name: v.failure for v in judging.verdicts()}
         for failure in failures.values():

@@ -38,12 +38,15 @@ reference's `test_exercise.py`:
     new = "…"
 """
 
+import re
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from recipes.workbench import catalog
+from recipes.workbench.exercises.judge import Suite
 
 RIGHT_ANSWERS = catalog.TESTS / "right_answers"
 
@@ -184,3 +187,14 @@ def edited(recipe: str, wrong: Wrong | WrongTest, reference: str) -> str:
 def right_answers(recipe: str) -> list[Path]:
     """The recipe's right answers of other styles than the reference."""
     return sorted((RIGHT_ANSWERS / recipe).glob("*.py"))
+
+
+def suite_of(recipe: str, names: Collection[str], folder: Path) -> Suite:
+    """A recipe's suite with these tasks alone, listed in a file in the folder."""
+    text = (catalog.RECIPES / recipe / "tasks.toml").read_text(encoding="utf-8")
+    tables = re.split(r"^(?=\[)", text, flags=re.MULTILINE)
+    named = re.compile(r'^(?:test|task) = "(\w+)"', re.MULTILINE)
+    kept = [t for t in tables if not (m := named.search(t)) or m[1] in names]
+    suite = Suite(catalog.tests(recipe), folder / "tasks.toml")
+    suite.tasks.write_text("".join(kept), encoding="utf-8")
+    return suite

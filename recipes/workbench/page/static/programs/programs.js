@@ -19,7 +19,7 @@ export function onSocket(listener) {
 
 const say = (place, text, trouble = false) => {
   const status = find("[role=status]", place);
-  if (status.textContent !== text) status.textContent = text;
+  if (status.textContent !== text) status.textContent = status.title = text;
   status.classList.toggle("trouble", trouble);
 };
 
