@@ -284,6 +284,7 @@ def test_too_many_sockets(client: LiveClient) -> None:
 
 @pytest.mark.live
 @pytest.mark.module("demo_unseen")
+@pytest.mark.crash_ok("ValueError")  # the route's, which uvicorn logs as well
 def test_http_middleware_and_handlers_see_no_sockets(client: LiveClient) -> None:
     with client.websocket_connect("/ws") as websocket:
         assert websocket.receive() == closed(1006)

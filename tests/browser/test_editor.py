@@ -96,6 +96,7 @@ def test_after_the_last_task(page: "Page", workbook: Path) -> None:
         "/r02_send_receive"
     )
     page.get_by_role("button", name="Solution").click()
+    page.locator(".beside del", has_text="# mine").wait_for()
     assert page.locator(".beside del").all_inner_texts()[-1].strip() == "- # mine"
 
 

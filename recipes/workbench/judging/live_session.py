@@ -3,7 +3,7 @@
 import contextlib
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeGuard, TypeVar
 
 from starlette.testclient import WebSocketDenialResponse
 from starlette.types import Message
@@ -194,8 +194,7 @@ class LiveSession(Session):
         self.client.patience.short = True
         self.note("client:", "waits for a message; none comes")
         self.note_where()
-        short = error.args == (SHORT_PATIENCE,)
-        return NothingCame(self, SHORT_PATIENCE if short else PATIENCE)
+        return NothingCame(self, next(filter(is_seconds, error.args), PATIENCE))
 
     def noted(self, message: Message) -> Message:
         """The message that came, when it is in the transcript."""
@@ -221,16 +220,23 @@ class LiveSession(Session):
             receive: waits for so many seconds, or raises TimeoutError.
         """
         if self.client.patience.short:
+            # Its settings may tell it to take its time.
+            told = filter(is_seconds, self.client.server.arguments[2].values())
+            short = min(PATIENCE, SHORT_PATIENCE + max(told, default=0))
             with contextlib.suppress(TimeoutError):
-                return receive(SHORT_PATIENCE)
+                return receive(short)
             if not self.client.server.busy:
-                raise TimeoutError(SHORT_PATIENCE)
+                raise TimeoutError(short)
         return receive(PATIENCE)
 
     @staticmethod
     def _message(data: str | bytes) -> Message:
         kind = "text" if isinstance(data, str) else "bytes"
         return {"type": "websocket.send", kind: data}
+
+
+def is_seconds(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float)
 
 
 def closing(frame: Close | None) -> Message:
