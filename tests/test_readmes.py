@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 
 from recipes.workbench import catalog
@@ -313,6 +314,9 @@ class Program:
             try:
                 self.process.wait(timeout=BOUND)
             except subprocess.TimeoutExpired:
+                # With its workers, which would hold its output open.
+                for worker in psutil.Process(self.process.pid).children(recursive=True):
+                    worker.kill()
                 self.process.kill()
         self.process.wait(timeout=BOUND)
         self.thread.join(timeout=BOUND)
