@@ -338,6 +338,9 @@ def uvicorn(*options: str, **settings: float) -> Iterator[subprocess.Popen[str]]
             yield process
         finally:
             process.kill()
+            if sys.platform != "win32":  # its workers, which hold its log open
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def logged(process: subprocess.Popen[str], wanted: str) -> str:
