@@ -1,29 +1,16 @@
 """What `python -m recipes` gives to read: notebooks, and tracebacks that are folded."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.helpers.pages import Started, copy_of_the_workbook
+from tests.helpers.pages import Started
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def workbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_of_the_workbook(tmp_path_factory.mktemp("reading"))
-
-
-@pytest.fixture(scope="module")
-def started(workbook: Path) -> Iterator[Started]:
-    started = Started(workbook)
-    yield started
-    assert "Traceback" not in started.interrupt()
 
 
 # A phone's width, and half a screen beside an editor.
